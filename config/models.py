@@ -1,0 +1,254 @@
+"""What a venue, a rule book and a meet say, as frozen structs. Shapes only; `config.loader` checks and reads them.
+
+Distances are metres along the measurement line, counted from the finish line in riding direction; speeds km/h.
+"""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+EventKind = Literal["keirin"]
+PaceShape = Literal["linear_distance", "constant_acceleration", "hold_ramp_hold"]
+PassingRule = Literal["front_wheel", "rear_wheel"]
+LineName = Literal["finish", "pursuit_home", "pursuit_back", "l200", "l100"]
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table in one of our TOML files: an unknown key is an error."""
+
+
+# -- venue ---------------------------------------------------------------------------------------------------
+
+
+class Loop(Strict, frozen=True, kw_only=True):
+    """A wire loop (or tape, or cell) across the track at a known distance after the finish line."""
+
+    id: str
+    position_m: float
+    name: str = ""
+
+
+class Lines(Strict, frozen=True, kw_only=True):
+    """Painted lines, metres after the finish line in riding direction (track-rules §4.1)."""
+
+    pursuit_home_m: float
+    pursuit_back_m: float
+    l200_m: float
+    l100_m: float
+    finish_m: float = 0.0
+
+
+class Venue(Strict, frozen=True, kw_only=True):
+    """A track: its length, its lines and the loops that are in it."""
+
+    id: str
+    name: str
+    track_length_m: float
+    timezone: str
+    lines: Lines
+    loops: tuple[Loop, ...]
+    city: str = ""
+    nation: str = ""
+
+
+# -- rule book -----------------------------------------------------------------------------------------------
+
+
+class PaceCurve(Strict, frozen=True, kw_only=True):
+    """The pacer's target speed over the paced distance.
+
+    `linear_distance`: speed rises evenly with distance. `constant_acceleration`: evenly with time.
+    `hold_ramp_hold`: the first third at `start_kmh`, an even rise over the second third of the
+    distance, the last third at `end_kmh`.
+    """
+
+    start_kmh: float
+    end_kmh: float
+    shape: PaceShape
+
+
+class KeirinDistance(Strict, frozen=True, kw_only=True):
+    """Laps of a keirin on a track of one length. Half-lap steps are allowed (track-rules §1.1)."""
+
+    track_length_m: float
+    paced_laps: float
+    sprint_laps: float
+
+
+class PaceTolerance(Strict, frozen=True, kw_only=True):
+    """Where a deviation of the pacer turns amber and red on the screens: our choice, not a rule."""
+
+    amber_kmh: float = 2.0
+    red_kmh: float = 4.0
+    pull_off_m: float = 30.0
+
+
+class KeirinRules(Strict, frozen=True, kw_only=True):
+    """The keirin of one rule book. UCI 3.2.134-143."""
+
+    distances: tuple[KeirinDistance, ...]
+    pace: dict[str, str]
+    """Name of the pace curve for a category (`men`, `women`, …); `default` for all others."""
+    passing_rule: PassingRule
+    start_line: LineName = "pursuit_home"
+    exit_line: LineName = "pursuit_home"
+    mishap_restart_laps: float = 0.5
+    drawn_order_laps: float = 1.0
+    max_riders: int = 7
+    dnf_proceeds_to_repechage: bool = True
+    tolerance: PaceTolerance = PaceTolerance()
+
+
+class StatusCode(Strict, frozen=True, kw_only=True):
+    """REL, DNF, DNS, DSQ …: what the code means for the place and for the next round (track-rules §3.14)."""
+
+    code: str
+    name: str
+    keeps_place: bool
+    proceeds: bool
+    sort: int
+    """Order of codes below the classified riders; smaller is listed first."""
+
+
+class PenaltyReason(Strict, frozen=True, kw_only=True):
+    """A reason that a commissaire can choose, with its rule article."""
+
+    article: str
+    text: str
+    default_code: str
+
+
+class RuleBook(Strict, frozen=True, kw_only=True):
+    """A dated set of rules, chosen by name."""
+
+    id: str
+    name: str
+    valid_from: date
+    keirin: KeirinRules
+    pace_curves: dict[str, PaceCurve]
+    codes: tuple[StatusCode, ...]
+    valid_until: date | None = None
+    source: str = ""
+    reasons: tuple[PenaltyReason, ...] = ()
+
+
+# -- meet ----------------------------------------------------------------------------------------------------
+
+ImpulseRole = Literal["gun", "bell", "photocell"]
+
+
+class DeviceChannel(Strict, frozen=True, kw_only=True):
+    """What a channel of a box is wired to: a loop of the venue, or a role (gun, bell, photocell at a loop)."""
+
+    channel: str
+    loop: str | None = None
+    role: ImpulseRole | None = None
+
+
+class Device(Strict, frozen=True, kw_only=True):
+    """A box and where it is reached.
+
+    `address` is one of `serial:/dev/ttyUSB0?baud=19200`, `tcp:host:port`, `mqtt:topic`, `folder:/path`.
+    A box with one loop gives `loop`; one with several gives `channels`.
+    """
+
+    id: str
+    protocol: str
+    address: str
+    loop: str | None = None
+    channels: tuple[DeviceChannel, ...] = ()
+    name: str = ""
+    silent_after_s: float = 15.0
+    clock: Literal["utc", "local_time", "time_of_day"] = "utc"
+    transport_delay_us: int = 300
+    """Shortest time from the box's stamp to our read, for boxes that cannot be asked for their clock."""
+    resolution_us: int = 1_000
+
+
+class Rider(Strict, frozen=True, kw_only=True):
+    """An entered rider. `name` is printed as `SURNAME Given` by the screens from `surname` and `given`."""
+
+    bib: str
+    name: str
+    transponders: tuple[str, ...]
+    surname: str = ""
+    given: str = ""
+    nation: str | None = None
+    transponder_to_front_m: float | None = None
+
+
+class Pacer(Strict, frozen=True, kw_only=True):
+    """The pacer: person and vehicle. Offsets say where its wheels are, ahead (+) of or behind (-) its transponder."""
+
+    id: str
+    name: str
+    transponders: tuple[str, ...]
+    vehicle: str = "derny"
+    front_wheel_front_m: float = 0.33
+    rear_wheel_rear_m: float = -1.60
+
+
+class StartPosition(Strict, frozen=True, kw_only=True):
+    """A rider in a heat. `draw` is the place on the line by lot, 1 lowest; `origin` the slot (A3, rB1)."""
+
+    bib: str
+    draw: int
+    origin: str = ""
+    seed: int | None = None
+
+
+class Heat(Strict, frozen=True, kw_only=True):
+    """One race of a round. `first_place` is 7 for a final for places 7-12."""
+
+    id: str
+    event: EventKind
+    category: str
+    round: str
+    heat: int
+    start_list: tuple[StartPosition, ...]
+    pacer: str
+    name: str = ""
+    first_place: int = 1
+    paced_laps: float | None = None
+    sprint_laps: float | None = None
+    scheduled: str = ""
+    """Planned local start, ISO 8601 without offset (`2021-08-08T11:51`); empty when not planned."""
+
+
+class Broker(Strict, frozen=True, kw_only=True):
+    """The MQTT broker that distributes to race control. `embedded` starts one inside the process."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    embedded: bool = False
+    username: str = ""
+    password_file: str = ""
+    tls_ca_file: str = ""
+
+
+class Meet(Strict, frozen=True, kw_only=True):
+    """A competition: where, under which rules, with which boxes, riders and heats."""
+
+    id: str
+    name: str
+    venue: str
+    """Id of a shipped venue, or a path to a venue file relative to the meet file."""
+    rules: str
+    """Id of a shipped rule book, or a path to one relative to the meet file."""
+    devices: tuple[Device, ...]
+    riders: tuple[Rider, ...]
+    pacers: tuple[Pacer, ...]
+    heats: tuple[Heat, ...]
+    broker: Broker = Broker()
+    date: str = ""
+    transponder_to_front_m: float = 0.334
+    """From a rider's transponder forward to the foremost point of the front wheel, where no rider's own is given."""
+
+
+class Setup(Strict, frozen=True, kw_only=True):
+    """A meet with its venue and rule book resolved: all that the program needs to know before the first byte."""
+
+    meet: Meet
+    venue: Venue
+    rules: RuleBook

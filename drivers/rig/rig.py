@@ -1,0 +1,207 @@
+"""The rig: all simulated boxes of a meet at their addresses, playing a script as race control asks for it.
+
+It follows `velodrome/<meet>/current`: when a heat waits for its gun (`pacer_run`) the rig plays that heat,
+with the gun a fixed lead later; when the heat is `stopped` the field stops. Each (heat, attempt) is played
+once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Final, Protocol, TypeAlias
+
+import aiomqtt
+import msgspec
+import structlog
+
+from config.models import Device, Setup
+from drivers.hostclock import HostClock
+from drivers.rig.clockmodel import DeviceClockModel, seeded_clock
+from drivers.rig.json_box import JsonBox
+from drivers.rig.lynx_box import LifBox, LynxBox
+from drivers.rig.mqtt_link import read_password, stay_connected
+from drivers.rig.p3_box import P3Box
+from drivers.rig.ports import Greet, Port, PtyPort, RigError, TcpPort
+from drivers.rig.race import CameraStart, Edge, LoopRead, Sheet, TimedEvent, Timeline, build_timeline
+from drivers.rig.script import Script, check_against
+from drivers.transports.address import FolderAddress, MqttAddress, SerialAddress, TcpAddress, parse_address
+
+LEAD_US: Final = 8_000_000
+"""From `pacer_run` to the gun: the pacer's run-up takes 7.2 s."""
+WAITS_FOR_GUN: Final = "pacer_run"
+STOPPED: Final = "stopped"
+
+Box: TypeAlias = P3Box | LynxBox | LifBox | JsonBox
+_log = structlog.get_logger("velodrome.rig")
+
+
+class Current(msgspec.Struct, frozen=True):
+    """What the rig reads of race control's `current` message."""
+
+    heat: str | None
+    attempt: int
+    state: str
+
+
+class _Running(Protocol):
+    """A heat being played."""
+
+    def cancel(self) -> object: ...
+
+    def done(self) -> bool: ...
+
+
+class Rig:
+    """Simulated hardware for one meet and one script.
+
+    Raises ConfigError when the script does not fit the meet, MotionError when a heat of it cannot be ridden,
+    RigError when a device of the meet has no simulated box, AddressError when its address is wrong.
+    """
+
+    def __init__(
+        self, setup: Setup, script: Script, clock: HostClock, seed: int = 0, *, lead_us: int = LEAD_US
+    ) -> None:
+        check_against(script, setup, f"script {script.name}")
+        self._setup = setup
+        self._clock = clock
+        self._lead_us = lead_us
+        self._heats = {heat.id: heat for heat in setup.meet.heats}
+        self.timelines: dict[str, Timeline] = {
+            heat_id: build_timeline(setup, self._heats[heat_id], heat, seed)
+            for heat_id, heat in script.heats.items()
+        }
+        zero_us = clock.now_us()
+        self.boxes: dict[str, Box] = {
+            device.id: _make_box(
+                device, setup, seeded_clock(device, setup.venue.timezone, seed, zero_us), clock, seed
+            )
+            for device in setup.meet.devices
+        }
+        self.ready = asyncio.Event()
+        """Set when every box can be reached."""
+        self._played: set[tuple[str, int]] = set()
+        self._playing: tuple[tuple[str, int], _Running] | None = None
+
+    @property
+    def playing(self) -> tuple[str, int] | None:
+        """The heat and attempt that the field is riding now."""
+        return None if self._playing is None or self._playing[1].done() else self._playing[0]
+
+    async def run(self) -> None:
+        """Open all boxes, then follow race control until cancelled. Raises RigError when one cannot open."""
+        read_password(self._setup.meet.broker)
+        async with AsyncExitStack() as opened:
+            for box in self.boxes.values():
+                opened.push_async_callback(box.close)
+                await box.open()
+            async with asyncio.TaskGroup() as tasks:
+                for box in self.boxes.values():
+                    tasks.create_task(box.run())
+                self.ready.set()
+                await self._follow(tasks)
+
+    async def run_heat(self, heat_id: str, gun_us: int) -> None:
+        """Play a heat's script with the gun at `gun_us` of host time; returns after the camera's sheet.
+
+        Raises KeyError for a heat that the script does not have. The boxes must be open.
+        """
+        timeline = self.timelines[heat_id]
+        for camera in self._cameras():
+            camera.arm(self._heats[heat_id])
+        for event in timeline.events:
+            await self._clock.sleep_until(gun_us + event.at_us)
+            self._emit(event, gun_us)
+
+    def _emit(self, event: TimedEvent, gun_us: int) -> None:
+        """Give the event to its box. Stamps come from `gun_us` and the script, never from now."""
+        match event, self.boxes[event.device]:
+            case LoopRead(), P3Box() | JsonBox() as box:
+                box.read(event, gun_us)
+            case Edge(), JsonBox() as box:
+                box.edge(event, gun_us)
+            case CameraStart(), LynxBox() | LifBox() as box:
+                box.start(gun_us)
+            case Sheet(), LynxBox() | LifBox() as box:
+                box.show(event, gun_us)
+            case _:
+                raise TypeError(f"{type(event).__name__} cannot happen at {event.device}")
+
+    def _cameras(self) -> list[LynxBox | LifBox]:
+        return [box for box in self.boxes.values() if isinstance(box, LynxBox | LifBox)]
+
+    async def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        topic = f"velodrome/{self._setup.meet.id}/current"
+
+        async def watch(client: aiomqtt.Client) -> None:
+            await client.subscribe(topic, qos=1)
+            async for message in client.messages:
+                try:
+                    current = msgspec.json.decode(message.payload, type=Current)
+                except msgspec.DecodeError as error:
+                    _log.warning("rig.current_unreadable", topic=topic, reason=str(error))
+                    continue
+                self.follow(current, tasks.create_task)
+
+        await stay_connected(self._setup.meet.broker, watch)
+
+    def follow(self, current: Current, start: Callable[..., _Running]) -> None:
+        """React to race control's state; `start` runs a coroutine in the background."""
+        if current.heat is None:
+            return
+        wanted = (current.heat, current.attempt)
+        if current.state == WAITS_FOR_GUN and wanted not in self._played:
+            self._played.add(wanted)
+            self._stop()
+            if current.heat not in self.timelines:
+                _log.warning("rig.heat_not_in_script", heat=current.heat, script_has=sorted(self.timelines))
+                return
+            gun_us = self._clock.now_us() + self._lead_us
+            _log.info("rig.heat_begins", heat=current.heat, attempt=current.attempt, gun_us=gun_us)
+            self._playing = (wanted, start(self.run_heat(current.heat, gun_us)))
+        elif current.state == STOPPED and self._playing is not None and self._playing[0] == wanted:
+            self._stop()
+
+    def _stop(self) -> None:
+        """The field leaves the track: nothing more of the heat that is being played."""
+        if self._playing is None or self._playing[1].done():
+            return
+        (heat, attempt), running = self._playing
+        running.cancel()
+        for camera in self._cameras():
+            camera.stop()
+        _log.info("rig.heat_stopped", heat=heat, attempt=attempt)
+
+
+def _make_box(device: Device, setup: Setup, model: DeviceClockModel, clock: HostClock, seed: int) -> Box:
+    """The simulated box for a device of the meet."""
+    address = parse_address(device.address)
+    if device.protocol == "json" and isinstance(address, MqttAddress):
+        return JsonBox(device, address, setup.meet.broker, model, clock)
+    if device.protocol == "lif" and isinstance(address, FolderAddress):
+        return LifBox(device, address, model, clock)
+    if device.protocol in ("p3", "lynx") and isinstance(address, SerialAddress | TcpAddress):
+
+        def opening(greet: Greet) -> Port:
+            return PtyPort(address, greet) if isinstance(address, SerialAddress) else TcpPort(address, greet)
+
+        if device.protocol == "lynx":
+            return LynxBox(device, opening, model, clock)
+        _check_decoder(device, setup)
+        return P3Box(device, opening, model, clock, seed)
+    reason = f"the rig has no {device.protocol!r} box at such an address"
+    advice = "it has p3 and lynx at serial: and tcp:, lif at folder:, json at mqtt: addresses"
+    raise RigError(f"device {device.id} at {device.address}", reason, advice)
+
+
+def _check_decoder(device: Device, setup: Setup) -> None:
+    """A P3 record has no channel and a 32-bit transponder number: refuse what could not be sent."""
+    if device.channels:
+        reason = "a P3 decoder has one loop and no channels"
+        raise RigError(f"device {device.id}", reason, "give it loop = … and leave channels out")
+    carriers = [(f"rider {rider.bib}", rider.transponders) for rider in setup.meet.riders]
+    carriers += [(f"pacer {pacer.id}", pacer.transponders) for pacer in setup.meet.pacers]
+    for who, transponders in carriers:
+        for number in transponders:
+            if not (number.isascii() and number.isdecimal() and int(number) < 1 << 32):
+                reason = f"{who} has transponder {number!r}, which a P3 decoder cannot send"
+                raise RigError(f"device {device.id}", reason, "P3 transponders are numbers below 4294967296")

@@ -1,0 +1,30 @@
+"""From a device address to the transport that serves it."""
+
+from config.models import Broker
+from drivers.hostclock import HostClock
+from drivers.transports.address import MqttAddress, SerialAddress, TcpAddress, parse_address
+from drivers.transports.base import Transport
+
+
+def create_transport(address: str, clock: HostClock, broker: Broker) -> Transport:
+    """A transport for a device address, not yet open. Raises `AddressError`.
+
+    `broker` is the meet's broker, used by `mqtt:` addresses alone. The imports stand here because the command
+    line must start fast and most meets use one or two kinds of line.
+    """
+    parsed = parse_address(address)
+    if isinstance(parsed, SerialAddress):
+        from drivers.transports.serial import SerialTransport
+
+        return SerialTransport(parsed, clock)
+    if isinstance(parsed, TcpAddress):
+        from drivers.transports.tcp import TcpTransport
+
+        return TcpTransport(parsed, clock)
+    if isinstance(parsed, MqttAddress):
+        from drivers.transports.mqtt import MqttTransport
+
+        return MqttTransport(parsed, broker, clock)
+    from drivers.transports.folder import FolderTransport
+
+    return FolderTransport(parsed, clock)

@@ -1,0 +1,357 @@
+"""The live service: drivers, journal, race and publisher put together. The only room that knows them all.
+
+    Delivery ─▶ journal (on disk) ─▶ MeetState.apply ─▶ messages ─▶ broker
+    command  ─▶ journal (on disk) ─▶ MeetState.apply ─▶ reply
+
+Nothing has an effect before it is on disk. Whatever is shown is derived from the state, never kept beside it.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import structlog
+
+from config.models import Device, Setup
+from drivers.hostclock import ClockAnchor, HostClock
+from drivers.protocols.registry import protocol
+from drivers.records import Delivery, DeviceHealth
+from drivers.supervisor import DeviceSupervisor
+from drivers.transports import create_transport
+from timing import __version__
+from timing.control import board
+from timing.control.messages import CommandReply, CommandRequest
+from timing.control.publisher import Publisher
+from timing.journal import Entry, Journal, JournalReader, JournalWriter
+from timing.race.actions import Confirm, SetLapCounter
+from timing.race.events import (
+    Command,
+    Digest,
+    Event,
+    SequenceReserved,
+    ServiceStarted,
+    SetupTaken,
+    Tick,
+    decode_event,
+    encode_event,
+    event_time_us,
+)
+from timing.race.meet import MeetState, PassingNews
+from timing.race.picture import RACING_STATES, HeatPicture
+
+SEQUENCE_BLOCK = 100_000
+"""Sequence numbers reserved at a time; what a crash leaves unused is skipped, so that none is used twice."""
+TICK_US = 500_000
+SHORTEST_TICK_S = 0.05
+SHOW_PAUSE_S = 0.004
+"""At most this often is the picture derived: a burst of reads is one picture, not a hundred."""
+DEVICES_EVERY_S = 1.0
+FLUSH_TIMEOUT_S = 2.0
+
+log = structlog.get_logger("service")
+
+Progress = Callable[[int, int], None]
+"""Called with (rows done, rows in all) while the journal is replayed."""
+
+
+__all__ = ["ClockAnchor", "HostClock", "Service", "make_clock", "picture_digest", "replay"]
+
+
+def make_clock(anchor: ClockAnchor | None = None) -> HostClock:
+    """The host's clock: real UTC, or that of a sped-up rig by its anchor."""
+    return HostClock(anchor)
+
+
+def replay(journal: Journal | JournalReader, progress: Progress | None = None) -> MeetState:
+    """Fold a whole journal into the state that it means."""
+    state = MeetState()
+    total = journal.last_id
+    for row in journal.rows():
+        state.apply(row.id, decode_event(row.kind, row.body))
+        if progress is not None and (row.id % 2_000 == 0 or row.id == total):
+            progress(row.id, total)
+    return state
+
+
+def picture_digest(picture: HeatPicture) -> str:
+    """SHA-256 of the canonical JSON of a heat's picture."""
+    return hashlib.sha256(msgspec.json.encode(picture, order="deterministic")).hexdigest()
+
+
+class Service:
+    """Timing for one meet on one journal. `run` serves until cancelled; `state` may be looked at, never changed."""
+
+    def __init__(self, setup: Setup, journal_path: Path, clock: HostClock, progress: Progress | None = None) -> None:
+        self.setup = setup
+        self.clock = clock
+        self._journal = Journal.open_or_create(journal_path, clock.now_us(), uuid.uuid4())
+        try:
+            self.state = replay(self._journal, progress)
+        except BaseException:
+            self._journal.close()
+            raise
+        self.ready = asyncio.Event()
+        self.shown: HeatPicture | None = None
+        """The newest picture of the current heat."""
+        self.changed = asyncio.Event()
+        """Set whenever `shown` is new; for a view in the same process."""
+        self._writer: JournalWriter
+        self._publisher: Publisher
+        self._on_disk: asyncio.Queue[tuple[asyncio.Future[int], Event]] = asyncio.Queue()
+        self._dirty = asyncio.Event()
+        self._replying: dict[str, list[str]] = {}
+        self._turning: set[str] = set()
+
+    async def run(self) -> None:
+        """Serve until cancelled. A journal that can no longer be written ends it with JournalWriteError."""
+        meet = self.setup.meet
+        async with JournalWriter(self._journal) as writer:
+            self._writer = writer
+            self._publisher = Publisher(
+                meet.broker, meet.id, self.state.sequence_until + 1, self._reserve, self._take_message
+            )
+            applying = asyncio.create_task(self._apply_all())
+            try:
+                self._commit(
+                    ServiceStarted(at_us=self.clock.now_us(), version=__version__, clock_speed=self.clock.anchor.speed)
+                )
+                if self.state.setup != self.setup:
+                    await self._commit(SetupTaken(at_us=self.clock.now_us(), setup=self.setup))
+                    await self._on_disk.join()
+                await self._serve(applying)
+            finally:
+                await self._stop(applying)
+
+    async def _serve(self, applying: asyncio.Task[None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            publishing = tasks.create_task(self._publisher.run())
+            showing = tasks.create_task(self._show_all())
+            ticking = tasks.create_task(self._tick())
+            supervising = [tasks.create_task(self._supervisor(device).run()) for device in self.setup.meet.devices]
+            log.info("service_started", meet=self.setup.meet.id, journal_id=self.state.journal_id)
+            self._dirty.set()
+            self.ready.set()
+            await applying
+            # Only a broken journal ends the applying task; everything else ends with it.
+            for task in (publishing, showing, ticking, *supervising):
+                task.cancel()
+
+    async def _stop(self, applying: asyncio.Task[None]) -> None:
+        """Let what was read reach the disk and what is known reach the broker, then close."""
+        try:
+            await self._writer.drain()
+            if not applying.done():
+                await self._on_disk.join()
+        finally:
+            applying.cancel()
+            await asyncio.gather(applying, return_exceptions=True)
+        log.info("service_stopped", journal_id=self.state.journal_id)
+
+    def close(self) -> None:
+        """Close the journal. The writer of `run` must have ended."""
+        self._journal.close()
+
+    # -- in ----------------------------------------------------------------------------------------------------
+
+    def _supervisor(self, device: Device) -> DeviceSupervisor:
+        entry = protocol(device.protocol)
+        broker = self.setup.meet.broker
+        return DeviceSupervisor(
+            device,
+            entry.session(device, self.state.resume(device.id)),
+            lambda: create_transport(device.address, self.clock, broker),
+            self.clock,
+            self._deliver,
+            self._report,
+        )
+
+    def _deliver(self, delivery: Delivery) -> "asyncio.Future[None]":
+        return cast("asyncio.Future[None]", self._commit(delivery))
+
+    def _report(self, health: DeviceHealth) -> None:
+        log.info("device", device=health.device, state=health.state, reason=health.reason, advice=health.advice)
+        self._commit(health)
+
+    def _commit(self, event: Event) -> "asyncio.Future[int]":
+        """Hand an event to the journal; it is applied when it is on disk, in the order of the rows."""
+        kind, body = encode_event(event)
+        future = self._writer.submit(Entry(kind, event_time_us(event), body))
+        self._on_disk.put_nowait((future, event))
+        return future
+
+    async def _apply_all(self) -> None:
+        while True:
+            future, event = await self._on_disk.get()
+            try:
+                row = await asyncio.shield(future)
+                self._apply(row, event)
+            finally:
+                self._on_disk.task_done()
+
+    def _apply(self, row: int, event: Event) -> None:
+        news = self.state.apply(row, event)
+        if news:
+            self._stream_passings(row, event, news)
+        if isinstance(event, Command):
+            self._answer(event)
+        self._dirty.set()
+
+    async def _tick(self) -> None:
+        """While a race runs, journal that time passes: an overdue read is seen without waiting for the next."""
+        while True:
+            await asyncio.sleep(max(SHORTEST_TICK_S, TICK_US / 1e6 / self.clock.anchor.speed))
+            if self.shown is not None and self.shown.state in RACING_STATES:
+                self._commit(Tick(at_us=self.clock.now_us()))
+
+    # -- commands ----------------------------------------------------------------------------------------------
+
+    async def _take_message(self, topic: str, payload: bytes) -> None:
+        """A command as it came over MQTT. What is no command is answered with what is wrong with it."""
+        base = topic.rpartition("/")[0]
+        try:
+            request = msgspec.json.decode(payload, type=CommandRequest)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("command_malformed", reason=str(error))
+            reply = CommandReply(
+                id=_id_of(payload), accepted=False, reason=f"no command: {error}", heat=None, journal_id=None
+            )
+            self._publisher.reply(f"{base}/replies/{reply.id}", msgspec.json.encode(reply))
+            return
+        reply_to = request.reply_to or f"{base}/replies/{request.id}"
+        self._replying.setdefault(request.id, []).append(reply_to)
+        command = Command(
+            id=request.id,
+            actor=request.actor,
+            role=request.role,
+            at_us=self.clock.now_us(),
+            action=request.action,
+            heat=request.heat,
+        )
+        if request.id in self.state.outcomes:
+            self._answer(command)
+        else:
+            self._commit(command)
+
+    def _answer(self, command: Command) -> None:
+        outcome = self.state.outcomes[command.id]
+        reply = CommandReply(
+            id=outcome.id,
+            accepted=outcome.accepted,
+            reason=outcome.reason,
+            heat=outcome.heat,
+            journal_id=outcome.journal_id,
+        )
+        for topic in self._replying.pop(command.id, []):
+            self._publisher.reply(topic, msgspec.json.encode(reply))
+        log.info(
+            "command",
+            id=command.id,
+            actor=command.actor,
+            role=command.role,
+            accepted=outcome.accepted,
+            reason=outcome.reason,
+        )
+        if outcome.accepted and isinstance(command.action, Confirm) and outcome.heat is not None:
+            digest = picture_digest(self.state.picture(outcome.heat))
+            self._commit(Digest(at_us=self.clock.now_us(), row=self.state.journal_id, heat=outcome.heat, sha256=digest))
+
+    def _turn_lap_counter(self, picture: HeatPicture) -> None:
+        """The head crossed the line: the counter goes down by one, as an event that stands even if it is wrong.
+
+        UCI 3.2.017ter. The id makes each step happen once, also over a restart of the service.
+        """
+        if picture.state not in RACING_STATES:
+            return
+        shown = picture.laps_to_go
+        laps = self.state.heats[picture.heat].course.total_laps - 1
+        while laps >= max(0, picture.laps_to_go_measured):
+            command_id = f"lap-counter:{picture.heat}:{picture.attempt}:{laps:g}"
+            laps -= 1
+            if command_id in self.state.outcomes:
+                continue
+            shown -= 1
+            if command_id in self._turning:
+                continue
+            self._turning.add(command_id)
+            self._commit(
+                Command(
+                    id=command_id,
+                    actor="lap counter",
+                    role="system",
+                    at_us=self.clock.now_us(),
+                    action=SetLapCounter(laps_to_go=max(0, int(shown))),
+                    heat=picture.heat,
+                )
+            )
+
+    # -- out ---------------------------------------------------------------------------------------------------
+
+    async def _reserve(self) -> int:
+        until = self._publisher.next_sequence + SEQUENCE_BLOCK
+        await self._commit(SequenceReserved(at_us=self.clock.now_us(), until=until))
+        return until
+
+    def _stream_passings(self, row: int, event: Event, news: list[PassingNews]) -> None:
+        self._publisher.stream("passing", "passing/1", {"passings": news}, row, event_time_us(event))
+
+    async def _show_all(self) -> None:
+        """Derive and publish the picture whenever something changed; only what differs goes out."""
+        loop = asyncio.get_running_loop()
+        devices_at_s = 0.0
+        shown_heat: str | None = None
+        self._offer(board.meet_body(self.state))
+        for name, opened in self.state.heats.items():
+            if opened.opened_us is not None:
+                for body in board.heat_bodies(self.state.picture(name)):
+                    self._offer(body)
+        while True:
+            await self._dirty.wait()
+            # The passing itself goes out first; reads that come together become one picture.
+            await asyncio.sleep(SHOW_PAUSE_S)
+            self._dirty.clear()
+            if shown_heat is not None and shown_heat != self.state.current:
+                for body in board.heat_bodies(self.state.picture(shown_heat)):
+                    self._offer(body)
+            shown_heat = self.state.current
+            picture = None if shown_heat is None else self.state.picture(shown_heat)
+            self._offer(board.current_body(self.state, picture))
+            if picture is not None:
+                self._turn_lap_counter(picture)
+                for body in board.heat_bodies(picture):
+                    self._offer(body)
+            if loop.time() - devices_at_s >= DEVICES_EVERY_S:
+                devices_at_s = loop.time()
+                for body in board.device_bodies(self.state):
+                    self._offer(body)
+                self._offer(board.health_body(self.state))
+                self._offer(board.competition_body(self.state))
+            self.shown = picture
+            self.changed.set()
+
+    def _offer(self, body: board.Body) -> None:
+        self._publisher.offer(body, self.state.journal_id, self.state.latest_us)
+
+    async def connected(self) -> None:
+        """Wait until the broker is reached. Call it after `ready`."""
+        await self._publisher.connected.wait()
+
+    async def flush(self) -> None:
+        """Wait (not for ever) until everything known has gone to the broker."""
+        async with asyncio.timeout(FLUSH_TIMEOUT_S):
+            while not (self._publisher.idle and not self._dirty.is_set()):
+                await asyncio.sleep(0.01)
+
+
+def _id_of(payload: bytes) -> str:
+    """The id of a malformed command where it can be read, for the reply topic; `unknown` otherwise."""
+    try:
+        value = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "unknown"
+    found = value.get("id") if isinstance(value, dict) else None
+    legal = isinstance(found, str) and 0 < len(found) <= 100 and not set("+#/\0") & set(found)
+    return str(found) if legal else "unknown"

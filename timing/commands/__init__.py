@@ -1,0 +1,1 @@
+"""The commands of `velodrome`, one file each; imported when they are called."""

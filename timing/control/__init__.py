@@ -1,0 +1,1 @@
+"""Race control: the published picture, its topics and messages, and the commands that come back."""

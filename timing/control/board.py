@@ -1,0 +1,173 @@
+"""From the state of the meet to the messages of its topics: what is published, and only what changed.
+
+Pure: the same state gives the same bodies. Sequence numbers are put on when a body really goes out.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from timing import __version__
+from timing.control import messages as m
+from timing.race.meet import MeetState
+from timing.race.picture import HeatPicture
+
+SchemaName = str
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A message without its head, as encoded fields, and the topic below the meet where it belongs."""
+
+    topic: str
+    schema: SchemaName
+    fields: dict[str, object]
+
+
+def meet_body(state: MeetState) -> Body:
+    """Topic `meet`. Raises ValueError before a setup is journaled."""
+    if state.setup is None:
+        raise ValueError("no setup is journaled yet")
+    meet, venue = state.setup.meet, state.setup.venue
+    heats = tuple(
+        m.ScheduledHeat(one.id, one.event, one.category, one.round, one.heat, one.name or one.id, one.scheduled)
+        for one in meet.heats
+    )
+    return Body(
+        "meet",
+        "meet/1",
+        {
+            "meet": meet.id,
+            "name": meet.name,
+            "venue": venue.id,
+            "venue_name": venue.name,
+            "track_length_m": venue.track_length_m,
+            "timezone": venue.timezone,
+            "rules": state.setup.rules.id,
+            "loops": {loop.id: loop.position_m for loop in venue.loops},
+            "heats": heats,
+        },
+    )
+
+
+def device_bodies(state: MeetState) -> Iterator[Body]:
+    """Topics `devices/<id>`."""
+    for name, view in state.devices.items():
+        fit = state.clocks[name].fit()
+        yield Body(
+            f"devices/{name}",
+            "device/1",
+            {
+                "device": view,
+                "clock_quality": fit.quality,
+                "clock_uncertainty_us": fit.uncertainty_us,
+                "clock_rate_ppb": fit.rate_ppb,
+                "clock_warning": fit.warning,
+            },
+        )
+
+
+def current_body(state: MeetState, picture: HeatPicture | None) -> Body:
+    """Topic `current`."""
+    if picture is None:
+        fields: dict[str, object] = {
+            "heat": None,
+            "attempt": 0,
+            "state": "none",
+            "status": "none",
+            "start_us": None,
+            "laps_to_go": 0.0,
+            "laps_to_go_measured": 0.0,
+            "bell": None,
+            "head_m": 0.0,
+            "course_m": 0.0,
+            "notices": (),
+        }
+        return Body("current", "current/1", fields)
+    return Body(
+        "current",
+        "current/1",
+        {
+            "heat": picture.heat,
+            "attempt": picture.attempt,
+            "state": picture.state,
+            "status": picture.status,
+            "start_us": picture.start_us,
+            "laps_to_go": picture.laps_to_go,
+            "laps_to_go_measured": picture.laps_to_go_measured,
+            "bell": picture.bell,
+            "head_m": picture.orders[-1].distance_m if picture.orders else 0.0,
+            "course_m": picture.course_m,
+            "notices": picture.notices,
+        },
+    )
+
+
+def heat_bodies(picture: HeatPicture) -> Iterator[Body]:
+    """The six topics of a heat."""
+    head: dict[str, object] = {
+        "heat": picture.heat,
+        "round": picture.round,
+        "number": picture.number,
+        "attempt": picture.attempt,
+        "state": picture.state,
+    }
+    parts: dict[str, dict[str, object]] = {
+        "start": {
+            "starters": picture.starters,
+            "attempts": picture.attempts,
+            "start_us": picture.start_us,
+        },
+        "order": {"orders": picture.orders, "laps_to_go": picture.laps_to_go},
+        "splits": {"splits": picture.splits},
+        "pace": {"pace": picture.pace},
+        "finish": {"finish": picture.finish, "disagreements": picture.finish.disagreements},
+        "result": {
+            "status": picture.status,
+            "results": picture.results,
+            "decisions": picture.decisions,
+            "last_200_ms": picture.finish.last_200_ms,
+        },
+    }
+    for name, fields in parts.items():
+        yield Body(f"heats/{picture.heat}/{name}", f"{name}/1", {**head, **fields})
+
+
+def competition_body(state: MeetState) -> Body:
+    """Topic `competition`: heats never opened are `none`."""
+    heats = {
+        name: state.picture(name).status if log.opened_us is not None else "none" for name, log in state.heats.items()
+    }
+    return Body("competition", "competition/1", {"heats": heats})
+
+
+def health_body(state: MeetState) -> Body:
+    """Topic `health`."""
+    return Body(
+        "health",
+        "health/1",
+        {
+            "version": __version__,
+            "devices": {name: view.state for name, view in state.devices.items()},
+            "inbox": tuple(state.inbox[-20:]),
+            "inbox_count": state.inbox_count,
+            "commands": len(state.outcomes),
+        },
+    )
+
+
+def state_json(state: MeetState) -> bytes:
+    """The whole state as canonical JSON: what live and replay must agree on to the byte."""
+    pictures = {name: state.picture(name) for name, log in state.heats.items() if log.opened_us is not None}
+    return msgspec.json.encode(
+        {
+            "journal_id": state.journal_id,
+            "current": state.current,
+            "heats": pictures,
+            "devices": state.devices,
+            "clocks": {name: clock.fit() for name, clock in state.clocks.items()},
+            "inbox": state.inbox,
+            "inbox_count": state.inbox_count,
+            "outcomes": state.outcomes,
+        },
+        order="deterministic",
+    )

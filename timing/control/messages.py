@@ -1,0 +1,216 @@
+"""What race control subscribes to: the messages of every topic (DESIGN §7).
+
+Retained snapshots, each with `schema`, `seq` (strictly rising per meet), `journal_id` (the row up to which the
+journal is in it) and `generated_us`. Their JSON Schemas are generated from these structs by `json_schemas`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from timing.race.actions import AnyAction
+from timing.race.meet import DeviceView, InboxItem, PassingNews
+from timing.race.picture import (
+    AttemptSummary,
+    Bell,
+    Decision,
+    Disagreement,
+    Finish,
+    MarkOrder,
+    PaceReport,
+    ResultLine,
+    ResultStatus,
+    RiderSplits,
+    Starter,
+)
+
+SCHEMA_VERSION = 1
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Head of every message. `generated_us` is the host UTC of the newest event in it, not of the sending."""
+
+    schema: str
+    seq: int
+    journal_id: int
+    generated_us: int
+
+
+class ScheduledHeat(msgspec.Struct, frozen=True):
+    """A heat in the programme of the meet."""
+
+    heat: str
+    event: str
+    category: str
+    round: str
+    number: int
+    name: str
+    scheduled: str
+
+
+class MeetMessage(Message, frozen=True, kw_only=True):
+    """Topic `meet`: what is being held, where, under which rules, and the programme."""
+
+    meet: str
+    name: str
+    venue: str
+    venue_name: str
+    track_length_m: float
+    timezone: str
+    rules: str
+    loops: dict[str, float]
+    heats: tuple[ScheduledHeat, ...]
+
+
+class DeviceMessage(Message, frozen=True, kw_only=True):
+    """Topic `devices/<id>`: a box, the state of its line and of its clock."""
+
+    device: DeviceView
+    clock_quality: str
+    clock_uncertainty_us: int
+    clock_rate_ppb: int
+    clock_warning: str
+
+
+class PassingMessage(Message, frozen=True, kw_only=True):
+    """Topic `passing` (not retained): passings as they come, one message for those that reached the disk together."""
+
+    passings: tuple[PassingNews, ...]
+
+
+class CurrentMessage(Message, frozen=True, kw_only=True):
+    """Topic `current`: the heat on the track and what needs a person now."""
+
+    heat: str | None
+    attempt: int
+    state: str
+    status: ResultStatus
+    start_us: int | None
+    laps_to_go: float
+    laps_to_go_measured: float
+    bell: Bell | None
+    head_m: float
+    course_m: float
+    notices: tuple[str, ...]
+
+
+class HeatMessage(Message, frozen=True, kw_only=True):
+    """Head of the messages of one heat."""
+
+    heat: str
+    round: str
+    number: int
+    attempt: int
+    state: str
+
+
+class StartMessage(HeatMessage, frozen=True, kw_only=True):
+    """Topic `heats/<heat>/start`: the start list and the attempts so far."""
+
+    starters: tuple[Starter, ...]
+    attempts: tuple[AttemptSummary, ...]
+    start_us: int | None
+
+
+class OrderMessage(HeatMessage, frozen=True, kw_only=True):
+    """Topic `heats/<heat>/order`: the order at every loop crossed so far."""
+
+    orders: tuple[MarkOrder, ...]
+    laps_to_go: float
+
+
+class SplitsMessage(HeatMessage, frozen=True, kw_only=True):
+    """Topic `heats/<heat>/splits`: every rider's crossings."""
+
+    splits: tuple[RiderSplits, ...]
+
+
+class PaceMessage(HeatMessage, frozen=True, kw_only=True):
+    """Topic `heats/<heat>/pace`: derny pace compliance."""
+
+    pace: PaceReport
+
+
+class FinishMessage(HeatMessage, frozen=True, kw_only=True):
+    """Topic `heats/<heat>/finish`: photo-finish and transponder order side by side."""
+
+    finish: Finish
+    disagreements: tuple[Disagreement, ...]
+
+
+class ResultMessage(HeatMessage, frozen=True, kw_only=True):
+    """Topic `heats/<heat>/result`: the result and its status."""
+
+    status: ResultStatus
+    results: tuple[ResultLine, ...]
+    decisions: tuple[Decision, ...]
+    last_200_ms: int | None
+
+
+class HealthMessage(Message, frozen=True, kw_only=True):
+    """Topic `health`: the service itself, and what fits no heat."""
+
+    version: str
+    devices: dict[str, str]
+    inbox: tuple[InboxItem, ...]
+    inbox_count: int
+    commands: int
+
+
+class CompetitionMessage(Message, frozen=True, kw_only=True):
+    """Topic `competition`: where every heat stands."""
+
+    heats: dict[str, ResultStatus]
+
+
+class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Topic `commands`: an order of a console. The same `id` twice is applied once.
+
+    The answer goes to `reply_to` (default `replies/<id>` below the meet) after the command is on disk.
+    """
+
+    id: str
+    actor: str
+    role: str
+    action: AnyAction
+    heat: str | None = None
+    reply_to: str | None = None
+
+
+class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a command; `journal_id` is null when it was not well-formed and so never journaled."""
+
+    id: str
+    accepted: bool
+    reason: str
+    heat: str | None
+    journal_id: int | None
+
+
+TOPIC_MESSAGES: dict[str, type[msgspec.Struct]] = {
+    "meet": MeetMessage,
+    "devices/<id>": DeviceMessage,
+    "passing": PassingMessage,
+    "current": CurrentMessage,
+    "heats/<heat>/start": StartMessage,
+    "heats/<heat>/order": OrderMessage,
+    "heats/<heat>/splits": SplitsMessage,
+    "heats/<heat>/pace": PaceMessage,
+    "heats/<heat>/finish": FinishMessage,
+    "heats/<heat>/result": ResultMessage,
+    "competition": CompetitionMessage,
+    "health": HealthMessage,
+    "commands": CommandRequest,
+    "replies/<id>": CommandReply,
+}
+
+
+def json_schemas() -> dict[str, Any]:
+    """JSON Schema of every topic's message, by topic below `velodrome/<meet>/`."""
+    schemas, components = msgspec.json.schema_components(
+        TOPIC_MESSAGES.values(), ref_template="#/components/schemas/{name}"
+    )
+    return {
+        "topics": dict(zip(TOPIC_MESSAGES, schemas, strict=True)),
+        "components": {"schemas": components},
+    }

@@ -1,0 +1,217 @@
+"""Sends the picture to the broker and outlives it: what the broker forgot is told again (DESIGN §7).
+
+The broker only distributes. Every retained topic is remembered here and restored after any loss, and everything
+sent in the last half minute goes out once more, because a broker that dies may have confirmed what it had not yet
+passed on; a subscriber recognises repeats by `seq`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+import msgspec
+import structlog
+
+from config.models import Broker
+from timing.control.board import Body
+from timing.control.broker import client_options
+
+PUBLISH_TIMEOUT_S = 2.0
+"""A publish in flight when the broker dies waits this long: short, so that the loss is noticed."""
+KEEPALIVE_S = 5
+BACK_OFF_S = (0.1, 0.2, 0.4, 0.8)
+"""Bounded, so that race control has its picture back within a second of the broker's return."""
+IN_FLIGHT = 64
+"""Publishes awaiting their confirmation: enough to hide a round trip, few enough to repeat at once."""
+REPEAT_WINDOW_S = 30.0
+REPEAT_MESSAGES = 5_000
+
+log = structlog.get_logger("publisher")
+
+ReserveSequence = Callable[[], Awaitable[int]]
+"""Journals the next block of sequence numbers; returns the first number above those that may be used."""
+OnMessage = Callable[[str, bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Sent:
+    seq: int
+    topic: str
+    payload: bytes
+    retain: bool
+    at_s: float
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    body: bytes
+    schema: str
+    journal_id: int
+    generated_us: int
+
+
+class Publisher:
+    """One connection to the broker, kept for ever. Bodies are offered; the newest of each topic is what goes out."""
+
+    def __init__(
+        self, broker: Broker, meet: str, first_sequence: int, reserve: ReserveSequence, on_command: OnMessage
+    ) -> None:
+        self._broker = broker
+        self._base = f"velodrome/{meet}"
+        self._reserve = reserve
+        self._on_command = on_command
+        self._next_sequence = first_sequence
+        self._reserved_until = first_sequence
+        self._waiting: dict[str, _Waiting] = {}
+        self._stream: deque[tuple[str, _Waiting]] = deque()
+        self._replies: deque[tuple[str, bytes]] = deque()
+        self._last: dict[str, bytes] = {}
+        self._retained: dict[str, _Sent] = {}
+        self._sent: deque[_Sent] = deque(maxlen=REPEAT_MESSAGES)
+        self._work = asyncio.Event()
+        self._encoder = msgspec.json.Encoder()
+        self.connected = asyncio.Event()
+
+    def offer(self, body: Body, journal_id: int, generated_us: int) -> None:
+        """Publish a retained snapshot if it differs from the last one of its topic."""
+        encoded = self._encoder.encode(body.fields)
+        if self._last.get(body.topic) == encoded:
+            return
+        self._last[body.topic] = encoded
+        self._waiting[body.topic] = _Waiting(encoded, body.schema, journal_id, generated_us)
+        self._work.set()
+
+    def stream(self, topic: str, schema: str, fields: object, journal_id: int, generated_us: int) -> None:
+        """Publish a message of a stream: each one goes out, none is retained."""
+        encoded = self._encoder.encode(fields)
+        self._stream.append((topic, _Waiting(encoded, schema, journal_id, generated_us)))
+        self._work.set()
+
+    def reply(self, topic: str, payload: bytes) -> None:
+        """Answer a command on its reply topic."""
+        self._replies.append((topic, payload))
+        self._work.set()
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence number that the next message will carry."""
+        return self._next_sequence
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to be sent."""
+        return not (self._waiting or self._stream or self._replies)
+
+    async def run(self) -> None:
+        """Connect, send, notice the loss, connect again; until cancelled."""
+        attempt = 0
+        while True:
+            try:
+                async with aiomqtt.Client(
+                    **client_options(self._broker),
+                    identifier=f"velodrome-core-{self._base.rpartition('/')[2]}",
+                    timeout=PUBLISH_TIMEOUT_S,
+                    keepalive=KEEPALIVE_S,
+                ) as client:
+                    await client.subscribe(f"{self._base}/commands", qos=1)
+                    await self._restore(client)
+                    attempt = 0
+                    self.connected.set()
+                    log.info("broker_connected", restored=len(self._retained))
+                    await self._serve(client)
+            except aiomqtt.MqttError as error:
+                if attempt == 0:
+                    log.warning("broker_lost", reason=str(error), host=self._broker.host, port=self._broker.port)
+            self.connected.clear()
+            await asyncio.sleep(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
+            attempt += 1
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        """Send and listen until one of both meets the loss of the broker; leaves no task behind."""
+        tasks = [asyncio.create_task(self._send(client)), asyncio.create_task(self._listen(client))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _restore(self, client: aiomqtt.Client) -> None:
+        """Tell the broker every retained topic again, then all of the last half minute, in order of `seq`."""
+        now_s = asyncio.get_running_loop().time()
+        recent = {sent.seq: sent for sent in self._sent if now_s - sent.at_s <= REPEAT_WINDOW_S}
+        recent |= {sent.seq: sent for sent in self._retained.values()}
+        for seq in sorted(recent):
+            sent = recent[seq]
+            await client.publish(sent.topic, sent.payload, qos=1, retain=sent.retain)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
+            await self._on_command(str(message.topic), payload)
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        in_flight: set[asyncio.Future[None]] = set()
+        try:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                while not self.idle:
+                    if len(in_flight) >= IN_FLIGHT:
+                        await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+                    for task in [one for one in in_flight if one.done()]:
+                        in_flight.discard(task)
+                        task.result()
+                    topic, payload, retain = await self._next()
+                    publish = client.publish(topic, payload, qos=1, retain=retain)
+                    in_flight.add(asyncio.ensure_future(publish))
+                if in_flight:
+                    work: asyncio.Future[Any] = asyncio.ensure_future(self._work.wait())
+                    done, _ = await asyncio.wait({work, *in_flight}, return_when=asyncio.FIRST_COMPLETED)
+                    work.cancel()
+                    for task in done - {work}:
+                        in_flight.discard(task)
+                        task.result()
+                    if in_flight or not self.idle:
+                        self._work.set()
+        finally:
+            for task in in_flight:
+                task.cancel()
+            await asyncio.gather(*in_flight, return_exceptions=True)
+
+    async def _next(self) -> tuple[str, bytes, bool]:
+        """The next message with its sequence number; answers first, then the stream, then snapshots."""
+        if self._replies:
+            topic, payload = self._replies.popleft()
+            return topic, payload, False
+        if self._next_sequence >= self._reserved_until:
+            self._reserved_until = await self._reserve()
+        if self._stream:
+            name, waiting = self._stream.popleft()
+            retain = False
+        else:
+            name = next(iter(self._waiting))
+            waiting = self._waiting.pop(name)
+            retain = True
+        seq = self._next_sequence
+        self._next_sequence += 1
+        head = self._encoder.encode(
+            {
+                "schema": f"velodrome/{waiting.schema}",
+                "seq": seq,
+                "journal_id": waiting.journal_id,
+                "generated_us": waiting.generated_us,
+            }
+        )
+        payload = head[:-1] + b"," + waiting.body[1:]
+        topic = f"{self._base}/{name}"
+        sent = _Sent(seq, topic, payload, retain, asyncio.get_running_loop().time())
+        self._sent.append(sent)
+        if retain:
+            self._retained[topic] = sent
+        return topic, payload, retain

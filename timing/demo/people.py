@@ -1,0 +1,162 @@
+"""The people of the demo: an operator who opens and arms, a starter who stops, a president who confirms.
+
+They look at the picture and send commands over MQTT like any console. The gun, the riders and the camera are the
+rig's. They know what to do when the simulated hardware was cut off in mid-race: stop, restart, arm again.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import aiomqtt
+import msgspec
+import structlog
+
+from config.models import Broker
+from timing.app import Service
+from timing.control.broker import client_options
+from timing.control.messages import CommandReply, CommandRequest
+from timing.race.actions import AnyAction, Arm, Confirm, OpenHeat, Restart, Stop
+from timing.race.picture import RACING_STATES, HeatPicture
+
+REPLY_TIMEOUT_S = 2.0
+PATIENCE_US = 60_000_000
+"""Nothing new from the track for so long in a race: the hardware was cut off."""
+PATIENCE_S = 5.0
+"""And at least so long in real time: a sped-up minute is over while the machine takes a breath."""
+RESULT_STUDIED_US = 3_000_000
+"""The president looks at a provisional result for so long."""
+WANTED_READINGS = 8
+"""A decoder's clock is trusted for a race after so many answers."""
+
+log = structlog.get_logger("demo")
+
+
+class People:
+    """Rides the heats one after the other until each is official. `told` is called after each."""
+
+    def __init__(self, service: Service, broker: Broker, told: Callable[[HeatPicture], None]) -> None:
+        self._service = service
+        self._broker = broker
+        self._told = told
+        self._base = f"velodrome/{service.setup.meet.id}"
+        self._answers: dict[str, asyncio.Future[CommandReply]] = {}
+        self._client: aiomqtt.Client
+
+    async def ride(self, heats: tuple[str, ...]) -> None:
+        """Ride all heats. Raises aiomqtt.MqttError when the broker is lost for good."""
+        async with aiomqtt.Client(**client_options(self._broker), timeout=REPLY_TIMEOUT_S) as self._client:
+            await self._client.subscribe(f"{self._base}/replies/#", qos=1)
+            listening = asyncio.create_task(self._listen())
+            try:
+                for heat in heats:
+                    self._told(await self._ride_heat(heat))
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async for message in self._client.messages:
+            reply = msgspec.json.decode(message.payload, type=CommandReply)
+            answer = self._answers.get(reply.id)
+            if answer is not None and not answer.done():
+                answer.set_result(reply)
+
+    async def _ride_heat(self, heat: str) -> HeatPicture:
+        service = self._service
+        await self._wait_for_boxes()
+        watch = _Watch(service)
+        while True:
+            opened = service.state.heats[heat].opened_us is not None
+            picture = service.state.picture(heat) if opened else None
+            if picture is not None and picture.status == "official":
+                return picture
+            if picture is None or service.state.current != heat:
+                await self._order(f"open-{heat}-{service.state.journal_id}", "operator", OpenHeat(heat=heat))
+                continue
+            await self._next_step(heat, picture, watch)
+
+    async def _next_step(self, heat: str, picture: HeatPicture, watch: "_Watch") -> None:
+        """The one thing to do in this state, or a short wait."""
+        key = f"{heat}-{picture.attempt}"
+        if picture.state == "on_line":
+            await self._order(f"arm-{key}", "operator", Arm())
+        elif picture.state == "stopped":
+            await self._order(f"restart-{key}", "starter", Restart(reason="the hardware is back"))
+        elif picture.state == "provisional" and watch.quiet_us() > RESULT_STUDIED_US:
+            await self._order(f"confirm-{key}-{self._service.state.journal_id}", "president", Confirm())
+        elif picture.state in RACING_STATES | {"pacer_run"} and watch.cut_off():
+            reason = "no signal from the track: the simulated hardware was cut off"
+            await self._order(f"stop-{key}", "starter", Stop(reason=reason))
+            watch.rest()
+        else:
+            await watch.look(self._service.changed)
+
+    async def _order(self, name: str, role: str, action: AnyAction) -> None:
+        """Send a command until it is answered: the same id counts once."""
+        request = CommandRequest(id=f"demo-{name}", actor=f"demo {role}", role=role, action=action)
+        payload = msgspec.json.encode(request)
+        answer: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
+        self._answers[request.id] = answer
+        while not answer.done():
+            await self._client.publish(f"{self._base}/commands", payload, qos=1)
+            await asyncio.wait({answer}, timeout=REPLY_TIMEOUT_S)
+        del self._answers[request.id]
+        reply = answer.result()
+        if not reply.accepted:
+            log.warning("refused", id=reply.id, reason=reply.reason)
+            await asyncio.sleep(0.1)
+
+    async def _wait_for_boxes(self) -> None:
+        """Do not start before the decoders are live and their clocks are known."""
+        decoders = [one.id for one in self._service.setup.meet.devices if one.protocol == "p3"]
+        while not all(
+            self._service.state.devices[name].state == "live"
+            and self._service.state.clocks[name].fit().samples >= WANTED_READINGS
+            for name in decoders
+        ):
+            await asyncio.sleep(0.05)
+
+
+class _Watch:
+    """How long the track has been quiet, by the race's clock and by the wall's."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._seen: object = None
+        self.rest()
+
+    def rest(self) -> None:
+        """Begin to wait anew."""
+        self._since_us = self._service.clock.now_us()
+        self._since_s = asyncio.get_running_loop().time()
+
+    def _update(self) -> None:
+        shown = self._service.shown
+        heat = None if shown is None else self._service.state.heats[shown.heat]
+        seen = (
+            None
+            if heat is None
+            else (len(heat.reads), len(heat.shots), len(heat.sheets), len(heat.commands), heat.aside_count)
+        )
+        if seen != self._seen:
+            self._seen = seen
+            self.rest()
+
+    def quiet_us(self) -> int:
+        """Since the last read, impulse, sheet or command of the heat."""
+        self._update()
+        return self._service.clock.now_us() - self._since_us
+
+    def cut_off(self) -> bool:
+        """Whether nobody can be out there any more."""
+        quiet = self.quiet_us() > PATIENCE_US
+        return quiet and asyncio.get_running_loop().time() - self._since_s > PATIENCE_S
+
+    async def look(self, changed: asyncio.Event) -> None:
+        """Wait for a change of the picture, but not for ever."""
+        changed.clear()
+        try:
+            async with asyncio.timeout(0.1):
+                await changed.wait()
+        except TimeoutError:
+            self._update()

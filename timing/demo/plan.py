@@ -1,0 +1,114 @@
+"""What a demo run is: its folder, its addresses, its clock. On disk, so that a killed run can be taken up again."""
+
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from config.loader import load_setup
+from config.models import Broker, Device, Setup
+from timing.app import ClockAnchor
+from timing.demo.errors import DemoError
+
+MEET = "tokyo2020-men-keirin"
+DEFAULT_HEAT = "final-a"
+PLAN_FILE = "plan.json"
+LATEST = "latest"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of the demo. The setup has the run's own addresses in it: ptys in the folder, free local ports."""
+
+    heats: tuple[str, ...]
+    script: str
+    speed: float
+    anchor: ClockAnchor
+    setup: Setup
+    finished: bool = False
+
+
+def demo_folder(state_folder: Path) -> Path:
+    """Where demo runs are kept."""
+    return state_folder / "demo"
+
+
+def choose_heats(heat: str | None, everything: bool) -> tuple[str, ...]:
+    """The heats to ride, in the order of the programme. Raises DemoError for a heat that does not exist."""
+    known = tuple(one.id for one in load_setup(MEET).meet.heats)
+    if everything:
+        return known
+    chosen = heat or DEFAULT_HEAT
+    if chosen not in known:
+        raise DemoError(f"heat {chosen!r} is not in the demo meet: choose one of {', '.join(known)}")
+    return (chosen,)
+
+
+def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path:
+    """Make the folder of a new run and write its plan. Raises DemoError when it cannot be written."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = base / f"{stamp}-{os.getpid()}"
+    try:
+        (folder / "dev").mkdir(parents=True)
+        anchor = ClockAnchor(time.monotonic_ns(), time.time_ns() // 1_000, speed)
+        plan = Plan(heats=heats, script=script, speed=speed, anchor=anchor, setup=_local_setup(folder))
+        write_plan(folder, plan)
+        latest = base / LATEST
+        latest.unlink(missing_ok=True)
+        latest.symlink_to(folder.name)
+    except OSError as error:
+        raise DemoError(
+            f"demo folder {folder}: {error.strerror}; set VELODROME_STATE to a folder you may write"
+        ) from error
+    return folder
+
+
+def unfinished_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path | None:
+    """The folder of the last run when it was cut off and was asked for the same thing; None otherwise."""
+    folder = base / LATEST
+    try:
+        plan = read_plan(folder)
+    except (OSError, msgspec.DecodeError):
+        return None
+    same = (plan.heats, plan.script, plan.speed) == (heats, script, speed)
+    # After a restart of the machine its monotonic clock begins anew: the run's clock cannot go on.
+    if plan.finished or not same or plan.anchor.monotonic_ns > time.monotonic_ns():
+        return None
+    return folder.resolve()
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a run. Raises OSError or msgspec.DecodeError."""
+    return msgspec.json.decode((folder / PLAN_FILE).read_bytes(), type=Plan)
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write the plan so that a crash leaves the old one or the new one, never half of one."""
+    part = folder / f"{PLAN_FILE}.part"
+    part.write_bytes(msgspec.json.encode(plan))
+    part.replace(folder / PLAN_FILE)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _local_setup(folder: Path) -> Setup:
+    """The demo meet with every device at an address of this machine."""
+    setup = load_setup(MEET)
+    devices = tuple(_local_device(device, folder) for device in setup.meet.devices)
+    broker = Broker(host="127.0.0.1", port=_free_port(), embedded=True)
+    meet = msgspec.structs.replace(setup.meet, devices=devices, broker=broker)
+    return msgspec.structs.replace(setup, meet=meet)
+
+
+def _local_device(device: Device, folder: Path) -> Device:
+    if device.address.startswith("serial:"):
+        return msgspec.structs.replace(device, address=f"serial:{folder / 'dev' / device.id}")
+    if device.address.startswith("tcp:"):
+        return msgspec.structs.replace(device, address=f"tcp:127.0.0.1:{_free_port()}")
+    return device

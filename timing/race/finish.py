@@ -1,0 +1,234 @@
+"""Who finished where: the judge's order over the photo-finish, the photo-finish over the transponders.
+
+Place is never derived from the gap (DESIGN §5): both are kept as they were judged and measured.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from config.models import StatusCode
+from drivers.records import PhotoFinishLine
+from timing.core.arrays import MISSING
+from timing.core.order import finish_gaps
+from timing.race.attempts import Attempt, HeatEvents
+from timing.race.field import Field
+from timing.race.heat import HeatLog
+from timing.race.picture import Disagreement, Finish, OrderEntry, ResultLine
+from timing.units import truncate_to_ms
+
+WARNING = "W"
+Source = Literal["judge", "photo_finish", "transponder", "none"]
+
+
+class _Placing(NamedTuple):
+    groups: list[list[str]]
+    """Placed bibs from first to last; a group of several is a dead heat."""
+    rest: list[str]
+    """Riders without a place, in the order in which they are listed."""
+    source: Source
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    code: str
+    reason: str
+    serial: int
+
+
+def transponder_finish_us(log: HeatLog, field: Field) -> dict[str, int]:
+    """Race µs at which each rider's front wheel reached the finish line, by its transponder. Reads only."""
+    mark = log.course.finish_mark
+    if mark < 0:
+        return {}
+    times: dict[str, int] = {}
+    for index, rider in enumerate(log.riders):
+        at_us = int(field.read_us[index, mark])
+        if at_us == MISSING:
+            continue
+        front_m = rider.transponder_to_front_m
+        if front_m is None:
+            front_m = log.setup.meet.transponder_to_front_m
+        speed = float(field.splits.sector_ms[index, mark])
+        times[rider.bib] = at_us - (round(front_m / speed * 1e6) if speed > 0 else 0)
+    return times
+
+
+def finish_and_results(
+    log: HeatLog, events: HeatEvents, attempt: Attempt, field: Field
+) -> tuple[Finish, tuple[ResultLine, ...]]:
+    """Both orders with their disagreements, and the result with the decisions applied."""
+    by_transponder = transponder_finish_us(log, field)
+    lines = attempt.sheet.sheet.lines if attempt.sheet is not None else ()
+    placing = _placing(log, attempt, lines, by_transponder)
+    finish = _finish(log, attempt, field, placing, lines, by_transponder)
+    return finish, _results(log, events, placing, lines, by_transponder)
+
+
+def _placing(
+    log: HeatLog, attempt: Attempt, lines: tuple[PhotoFinishLine, ...], by_transponder: dict[str, int]
+) -> _Placing:
+    everybody = [rider.bib for rider in log.riders]
+    groups: list[list[str]] = []
+    source: Source = "none"
+    if attempt.judged:
+        groups = [[bib for bib in group if bib in log.index_of_bib] for group in attempt.judged]
+        source = "judge"
+    elif lines:
+        source = "photo_finish"
+        by_place: dict[int, list[str]] = {}
+        for line in lines:
+            if line.place is not None and line.bib in log.index_of_bib:
+                by_place.setdefault(line.place, []).append(str(line.bib))
+        groups = [by_place[place] for place in sorted(by_place)]
+    elif by_transponder:
+        source = "transponder"
+        ordered = sorted(by_transponder, key=lambda bib: by_transponder[bib])
+        groups = [[bib] for bib in ordered]
+    placed = {bib for group in groups for bib in group}
+    listed = [line.bib for line in lines if line.bib in log.index_of_bib and line.bib not in placed]
+    rest = [bib for bib in listed if bib is not None]
+    rest += [bib for bib in everybody if bib not in placed and bib not in rest]
+    return _Placing([group for group in groups if group], rest, source)
+
+
+def _verdicts(events: HeatEvents) -> tuple[dict[str, _Verdict], dict[str, int]]:
+    """The code in force for each rider (the last one ordered) and the number of warnings."""
+    verdicts: dict[str, _Verdict] = {}
+    warnings: dict[str, int] = {}
+    for serial, decision in enumerate(events.decisions):
+        if decision.code == WARNING:
+            warnings[decision.bib] = warnings.get(decision.bib, 0) + 1
+            continue
+        reason = f"{decision.article}: {decision.reason}" if decision.article else decision.reason
+        verdicts[decision.bib] = _Verdict(decision.code, reason, serial)
+    return verdicts, warnings
+
+
+def _results(
+    log: HeatLog,
+    events: HeatEvents,
+    placing: _Placing,
+    lines: tuple[PhotoFinishLine, ...],
+    by_transponder: dict[str, int],
+) -> tuple[ResultLine, ...]:
+    codes = {code.code: code for code in log.setup.rules.codes}
+    verdicts, warnings = _verdicts(events)
+    sheet = {line.bib: line for line in lines}
+    groups = [[bib for bib in group if bib not in verdicts] for group in placing.groups]
+    groups = [group for group in groups if group]
+    kept = {bib: v for bib, v in verdicts.items() if bib in log.index_of_bib and _keeps_place(codes, v.code)}
+    # REL is the last place of the heat; among several relegated the one ordered first stays ahead.
+    groups += [[bib] for bib in sorted(kept, key=lambda bib: kept[bib].serial)]
+    times = _finish_times(placing, sheet, by_transponder)
+    winner = groups[0][0] if groups else None
+    winner_us = times.get(winner) if winner is not None and winner not in kept else None
+    rows: list[ResultLine] = []
+    place = log.heat.first_place
+    for group in groups:
+        for bib in group:
+            gap_us = None
+            if bib != winner and bib not in kept and winner_us is not None and bib in times:
+                gap_us = times[bib] - winner_us
+            verdict = verdicts.get(bib)
+            rows.append(_line(log, len(rows) + 1, place, bib, gap_us, verdict, placing.source, warnings))
+        place += len(group)
+    rest = [bib for bib in placing.rest if bib not in kept]
+    rest += [bib for group in placing.groups for bib in group if bib in verdicts and bib not in kept]
+    rest.sort(key=lambda bib: codes[verdicts[bib].code].sort if bib in verdicts else -1)
+    for bib in rest:
+        verdict = verdicts.get(bib)
+        line = sheet.get(bib)
+        if verdict is None and line is not None and line.status in codes:
+            verdict = _Verdict(str(line.status), "as read on the photo-finish", 0)
+        rows.append(_line(log, len(rows) + 1, None, bib, None, verdict, placing.source, warnings))
+    return tuple(rows)
+
+
+def _keeps_place(codes: dict[str, StatusCode], code: str) -> bool:
+    return code in codes and codes[code].keeps_place
+
+
+def _finish_times(
+    placing: _Placing, sheet: dict[str | None, PhotoFinishLine], by_transponder: dict[str, int]
+) -> dict[str, int]:
+    """Times on one scale: all from the photo-finish where there is one, else all from the transponders."""
+    timed = {str(bib): line.time_us for bib, line in sheet.items() if bib and line.time_us is not None}
+    return timed if sheet else by_transponder
+
+
+def _line(
+    log: HeatLog,
+    order: int,
+    place: int | None,
+    bib: str,
+    gap_us: int | None,
+    verdict: _Verdict | None,
+    source: Source,
+    warnings: dict[str, int],
+) -> ResultLine:
+    rider = log.riders[log.index_of_bib[bib]]
+    return ResultLine(
+        order=order,
+        place=place,
+        bib=bib,
+        name=rider.name,
+        nation=rider.nation,
+        gap_ms=None if gap_us is None else truncate_to_ms(gap_us),
+        gap_us=gap_us,
+        status=verdict.code if verdict is not None else None,
+        reason=verdict.reason if verdict is not None else "",
+        source=source,
+        warnings=warnings.get(bib, 0),
+    )
+
+
+def _finish(
+    log: HeatLog,
+    attempt: Attempt,
+    field: Field,
+    placing: _Placing,
+    lines: tuple[PhotoFinishLine, ...],
+    by_transponder: dict[str, int],
+) -> Finish:
+    bibs = list(by_transponder)
+    entries: list[OrderEntry] = []
+    if bibs:
+        gaps = finish_gaps(np.array([by_transponder[bib] for bib in bibs], np.int64))
+        for index, bib in enumerate(bibs):
+            gap_ms = truncate_to_ms(int(gaps.gap_us[index]))
+            entries.append(OrderEntry(bib, int(gaps.place[index]), gap_ms, False, 100))
+        entries.sort(key=lambda entry: (entry.place, entry.bib))
+    photo = [str(line.bib) for line in lines if line.place is not None]
+    last_200_us = _last_200_us(log, field, placing)
+    return Finish(
+        transponder=tuple(entries),
+        photo_finish=tuple(photo),
+        photo_finish_read=attempt.sheet.ref if attempt.sheet is not None else None,
+        judged=attempt.judged,
+        disagreements=_disagreements(photo, by_transponder),
+        last_200_ms=None if last_200_us is None else truncate_to_ms(last_200_us),
+        last_200_kmh=None if not last_200_us else round(200.0 / last_200_us * 3.6e6, 2),
+    )
+
+
+def _disagreements(photo: list[str], by_transponder: dict[str, int]) -> tuple[Disagreement, ...]:
+    """Pairs that follow each other in the photo-finish and came in the other order by transponder."""
+    found = []
+    for ahead, behind in zip(photo, photo[1:], strict=False):
+        if ahead in by_transponder and behind in by_transponder:
+            gap_us = by_transponder[behind] - by_transponder[ahead]
+            if gap_us < 0:
+                found.append(Disagreement(ahead, behind, truncate_to_ms(gap_us)))
+    return tuple(found)
+
+
+def _last_200_us(log: HeatLog, field: Field, placing: _Placing) -> int | None:
+    """The winner's time from the 200 m line to the finish, by its transponder at both loops."""
+    course = log.course
+    if not placing.groups or course.l200_mark < 0 or course.finish_mark < 0:
+        return None
+    row = log.index_of_bib[placing.groups[0][0]]
+    from_us, to_us = int(field.read_us[row, course.l200_mark]), int(field.read_us[row, course.finish_mark])
+    return None if MISSING in (from_us, to_us) else to_us - from_us

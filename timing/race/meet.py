@@ -1,0 +1,340 @@
+"""The state of a meet: a fold over the journal, event by event, and the one way in which anything changes.
+
+`MeetState.apply` is deterministic: the same events in the same order give the same state, live and in replay.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from config.models import Device, Setup
+from drivers.protocols.base import Resume
+from drivers.records import (
+    Delivery,
+    DeviceHealth,
+    DeviceStatus,
+    Impulse,
+    Malformed,
+    Passing,
+    PhotoFinish,
+    Record,
+    SequenceGap,
+)
+from timing.clock import ClockFit, DeviceClock
+from timing.race import keirin
+from timing.race.actions import OpenHeat
+from timing.race.attempts import RaceTime
+from timing.race.events import (
+    Command,
+    Event,
+    SequenceReserved,
+    SetupTaken,
+    event_time_us,
+)
+from timing.race.heat import HeatLog
+from timing.race.orders import refuse
+from timing.race.picture import HeatPicture
+
+INBOX_KEPT = 200
+"""Records that fit no heat kept for the screens; all of them are in the journal."""
+ROUTING_SLACK_US = 2_000_000
+"""A device's clock may be this far off before its passing is taken for one of the heat before."""
+
+
+class PassingNews(msgspec.Struct, frozen=True):
+    """A passing as race control sees it at once: who, where, when, before anything is concluded from it."""
+
+    read: str
+    device: str
+    loop: str | None
+    transponder: str
+    bib: str | None
+    pacer: bool
+    heat: str | None
+    race_us: int
+    backlog: bool
+
+
+class InboxItem(msgspec.Struct, frozen=True):
+    """A record that fits no heat, and why; nothing is discarded."""
+
+    read: str
+    device: str
+    what: str
+    at_us: int
+    reason: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a command."""
+
+    id: str
+    accepted: bool
+    reason: str
+    heat: str | None
+    journal_id: int
+
+
+class DeviceView(msgspec.Struct):
+    """What is known of one box."""
+
+    device: str
+    protocol: str
+    loop: str | None
+    state: str = "unknown"
+    reason: str = ""
+    advice: str = ""
+    last_received_us: int = 0
+    last_passing_us: int = 0
+    passings: int = 0
+    errors: int = 0
+    last_error: str = ""
+    gaps_open: int = 0
+    last_sequence: int | None = None
+    decoder: str | None = None
+    noise: int | None = None
+    temperature: int | None = None
+    supply_mv: int | None = None
+    gps_locked: bool | None = None
+
+
+class MeetState:
+    """Everything that follows from the journal so far."""
+
+    def __init__(self) -> None:
+        self.setup: Setup | None = None
+        self.heats: dict[str, HeatLog] = {}
+        self.clocks: dict[str, DeviceClock] = {}
+        self.devices: dict[str, DeviceView] = {}
+        self.current: str | None = None
+        self.outcomes: dict[str, Outcome] = {}
+        self.inbox: list[InboxItem] = []
+        self.inbox_count = 0
+        self.sequence_until = 0
+        self.journal_id = 0
+        self.latest_us = 0
+        self._device_setup: dict[str, Device] = {}
+        self._openings: list[tuple[int, str]] = []
+        self._frozen_pictures: dict[str, HeatPicture] = {}
+
+    def apply(self, row: int, event: Event) -> list[PassingNews]:
+        """Take one journaled event. Returns the passings in it, for the stream that shows them at once."""
+        self.journal_id = row
+        self.latest_us = max(self.latest_us, event_time_us(event))
+        news: list[PassingNews] = []
+        if isinstance(event, Delivery):
+            for index, record in enumerate(event.records):
+                self._take_record(f"{row}:{index}", record, news)
+        elif isinstance(event, Command):
+            self._take_command(row, event)
+        elif isinstance(event, DeviceHealth):
+            view = self.devices.get(event.device)
+            if view is not None:
+                view.state, view.reason, view.advice = event.state, event.reason, event.advice
+        elif isinstance(event, SetupTaken):
+            self._take_setup(event.setup)
+        elif isinstance(event, SequenceReserved):
+            self.sequence_until = max(self.sequence_until, event.until)
+        if self.current is not None:
+            log = self.heats[self.current]
+            if not log.closed:
+                log.latest_us = self.latest_us
+        return news
+
+    def picture(self, heat: str) -> HeatPicture:
+        """The picture of a heat, derived from its log from scratch. Raises KeyError for an unknown heat."""
+        log = self.heats[heat]
+        if heat in self._frozen_pictures:
+            return self._frozen_pictures[heat]
+        fits = log.fits if log.fits else {device: clock.fit() for device, clock in self.clocks.items()}
+        used = {read.device for read in log.reads}
+        picture = keirin.derive(log, self._race_time(fits), _largest_uncertainty(fits, used))
+        if log.fits:
+            self._frozen_pictures[heat] = picture
+        return picture
+
+    def resume(self, device: str) -> Resume:
+        """Where a device's backlog has to begin: the last of its numbers that is on disk."""
+        view = self.devices.get(device)
+        return Resume() if view is None else Resume(view.last_sequence, view.decoder)
+
+    def race_us(self, device: str, device_us: int, received_us: int) -> int:
+        """Race time of a device's instant by the fit as it is now; received_us where the device is unknown."""
+        clock = self.clocks.get(device)
+        return received_us if clock is None else clock.race_us(device_us, received_us)
+
+    # -- records ---------------------------------------------------------------------------------------------
+
+    def _take_record(self, ref: str, record: Record, news: list[PassingNews]) -> None:
+        view = self.devices.get(record.device)
+        clock = self.clocks.get(record.device)
+        if view is None or clock is None:
+            self._to_inbox(ref, record, record.received_us, "the device is not in the meet file any more")
+            return
+        view.last_received_us = record.received_us
+        clock.observe(record)
+        if isinstance(record, Passing):
+            self._take_passing(ref, record, view, clock, news)
+        elif isinstance(record, Impulse):
+            self._take_impulse(ref, record, clock)
+        elif isinstance(record, PhotoFinish):
+            self._take_sheet(ref, record)
+        elif isinstance(record, DeviceStatus):
+            _take_status(view, record)
+        elif isinstance(record, Malformed):
+            view.errors += 1
+            view.last_error = record.reason
+        elif isinstance(record, SequenceGap):
+            view.gaps_open = 0 if record.asked else view.gaps_open + record.last - record.first + 1
+
+    def _take_passing(
+        self, ref: str, passing: Passing, view: DeviceView, clock: DeviceClock, news: list[PassingNews]
+    ) -> None:
+        unwrapped_us = clock.unwrap(passing.device_us, passing.received_us)
+        race_us = clock.race_us(passing.device_us, passing.received_us)
+        view.passings += 1
+        view.last_passing_us = race_us
+        view.decoder = passing.decoder or view.decoder
+        if passing.sequence is not None and not passing.backlog:
+            view.last_sequence = passing.sequence
+        elif passing.sequence is not None:
+            view.last_sequence = max(view.last_sequence or 0, passing.sequence)
+        loop = _loop_of(self._device_setup[passing.device], passing.channel)
+        log = self._log_at(race_us)
+        competitor = None
+        if log is None:
+            self._to_inbox(ref, passing, race_us, "no heat is open")
+        elif log.closed:
+            self._to_inbox(ref, passing, race_us, f"arrived after the result of {log.heat.id} was made official")
+        else:
+            competitor = log.competitor_of.get(passing.transponder)
+            log.take_passing(ref, passing, loop, unwrapped_us, race_us)
+        bib = None
+        if log is not None and competitor is not None and competitor < log.pacer_index:
+            bib = log.riders[competitor].bib
+        pacer = log is not None and competitor == log.pacer_index
+        heat = log.heat.id if log is not None else None
+        news.append(
+            PassingNews(ref, passing.device, loop, passing.transponder, bib, pacer, heat, race_us, passing.backlog)
+        )
+
+    def _take_impulse(self, ref: str, impulse: Impulse, clock: DeviceClock) -> None:
+        unwrapped_us = clock.unwrap(impulse.device_us, impulse.received_us)
+        race_us = clock.race_us(impulse.device_us, impulse.received_us)
+        wired = next(
+            (one for one in self._device_setup[impulse.device].channels if one.channel == impulse.channel), None
+        )
+        log = self._log_at(race_us)
+        if log is None or log.closed:
+            reason = "no heat is open" if log is None else f"the result of {log.heat.id} is official"
+            self._to_inbox(ref, impulse, race_us, reason)
+            return
+        role = wired.role if wired is not None else None
+        loop = wired.loop if wired is not None else None
+        log.take_impulse(ref, impulse, role, loop, unwrapped_us, race_us)
+
+    def _take_sheet(self, ref: str, sheet: PhotoFinish) -> None:
+        heat = sheet.heat if sheet.heat in self.heats else None
+        if heat is None and not sheet.heat:
+            heat = self.current
+        if heat is None:
+            self._to_inbox(ref, sheet, sheet.received_us, f"no heat {sheet.heat!r} is in the meet file")
+            return
+        log = self.heats[heat]
+        if log.opened_us is None:
+            self._to_inbox(ref, sheet, sheet.received_us, f"heat {heat} was not opened yet")
+        elif log.closed:
+            if not log.repeats_sheet(sheet):
+                self._to_inbox(
+                    ref, sheet, sheet.received_us, f"the result of {heat} is official: reopen it to use this sheet"
+                )
+        else:
+            log.take_sheet(ref, sheet)
+
+    def _log_at(self, race_us: int) -> HeatLog | None:
+        """The heat that was on the track at an instant."""
+        for opened_us, heat in reversed(self._openings):
+            if race_us >= opened_us - ROUTING_SLACK_US:
+                return self.heats[heat]
+        return None
+
+    def _to_inbox(self, ref: str, record: Record, at_us: int, reason: str) -> None:
+        what = type(record).__struct_config__.tag
+        self.inbox.append(InboxItem(ref, record.device, str(what), at_us, reason))
+        self.inbox_count += 1
+        if len(self.inbox) > INBOX_KEPT:
+            del self.inbox[0]
+
+    # -- commands --------------------------------------------------------------------------------------------
+
+    def _take_command(self, row: int, command: Command) -> None:
+        if command.id in self.outcomes:
+            return
+        action = command.action
+        heat = action.heat if isinstance(action, OpenHeat) else command.heat or self.current
+        reason = refuse(self, command, heat)
+        self.outcomes[command.id] = Outcome(command.id, reason is None, reason or "", heat, row)
+        if reason is not None or heat is None:
+            return
+        log = self.heats[heat]
+        if isinstance(action, OpenHeat):
+            self._open(heat, command.at_us)
+        log.take_command(command)
+        self._frozen_pictures.pop(heat, None)
+        if log.closed and not log.fits:
+            log.fits = {device: clock.fit() for device, clock in self.clocks.items()}
+
+    def _open(self, heat: str, at_us: int) -> None:
+        if self.current is not None and self.current != heat:
+            # What is over keeps the clock fits that it had: later drift must not move its times.
+            before = self.heats[self.current]
+            if not before.fits:
+                before.fits = {device: clock.fit() for device, clock in self.clocks.items()}
+        log = self.heats[heat]
+        log.fits = {}
+        log.opened_us = at_us
+        self.current = heat
+        self._openings.append((at_us, heat))
+
+    # -- setup -----------------------------------------------------------------------------------------------
+
+    def _take_setup(self, setup: Setup) -> None:
+        """A new configuration keeps every log of a heat that is already opened."""
+        self.setup = setup
+        meet = setup.meet
+        for heat in meet.heats:
+            if heat.id not in self.heats or self.heats[heat.id].opened_us is None:
+                self.heats[heat.id] = HeatLog(setup, heat)
+        self._device_setup = {device.id: device for device in meet.devices}
+        for device in meet.devices:
+            if device.id not in self.devices:
+                self.devices[device.id] = DeviceView(device.id, device.protocol, device.loop)
+                self.clocks[device.id] = DeviceClock(device, setup.venue.timezone)
+
+    def _race_time(self, fits: Mapping[str, ClockFit]) -> RaceTime:
+        def race_time(device: str, device_us: int, fallback_us: int) -> int:
+            fit = fits.get(device)
+            if fit is None or fit.quality == "none":
+                return fallback_us
+            return fit.race_us(device_us)
+
+        return race_time
+
+
+def _loop_of(device: Device, channel: str | None) -> str | None:
+    for wired in device.channels:
+        if wired.channel == channel:
+            return wired.loop
+    return device.loop
+
+
+def _take_status(view: DeviceView, status: DeviceStatus) -> None:
+    view.noise = status.noise if status.noise is not None else view.noise
+    view.temperature = status.temperature if status.temperature is not None else view.temperature
+    view.supply_mv = status.supply_mv if status.supply_mv is not None else view.supply_mv
+    view.gps_locked = status.gps_locked if status.gps_locked is not None else view.gps_locked
+    view.decoder = status.decoder or view.decoder
+
+
+def _largest_uncertainty(fits: Mapping[str, ClockFit], used: set[str]) -> int:
+    return max((fits[device].uncertainty_us for device in used if device in fits), default=0)
