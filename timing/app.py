@@ -24,7 +24,7 @@ from drivers.supervisor import DeviceSupervisor
 from drivers.transports import create_transport
 from timing import __version__
 from timing.control import board
-from timing.control.messages import CommandReply, CommandRequest
+from timing.control.messages import CommandReply, read_command
 from timing.control.publisher import Publisher
 from timing.journal import Entry, Journal, JournalReader, JournalWriter
 from timing.race.actions import Confirm, SetLapCounter
@@ -212,14 +212,10 @@ class Service:
     async def _take_message(self, topic: str, payload: bytes) -> None:
         """A command as it came over MQTT. What is no command is answered with what is wrong with it."""
         base = topic.rpartition("/")[0]
-        try:
-            request = msgspec.json.decode(payload, type=CommandRequest)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            log.warning("command_malformed", reason=str(error))
-            reply = CommandReply(
-                id=_id_of(payload), accepted=False, reason=f"no command: {error}", heat=None, journal_id=None
-            )
-            self._publisher.reply(f"{base}/replies/{reply.id}", msgspec.json.encode(reply))
+        request = read_command(payload)
+        if isinstance(request, CommandReply):
+            log.warning("command_malformed", reason=request.reason)
+            self._publisher.reply(f"{base}/replies/{request.id}", msgspec.json.encode(request))
             return
         reply_to = request.reply_to or f"{base}/replies/{request.id}"
         self._replying.setdefault(request.id, []).append(reply_to)
@@ -344,14 +340,3 @@ class Service:
         async with asyncio.timeout(FLUSH_TIMEOUT_S):
             while not (self._publisher.idle and not self._dirty.is_set()):
                 await asyncio.sleep(0.01)
-
-
-def _id_of(payload: bytes) -> str:
-    """The id of a malformed command where it can be read, for the reply topic; `unknown` otherwise."""
-    try:
-        value = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return "unknown"
-    found = value.get("id") if isinstance(value, dict) else None
-    legal = isinstance(found, str) and 0 < len(found) <= 100 and not set("+#/\0") & set(found)
-    return str(found) if legal else "unknown"

@@ -109,7 +109,13 @@ def rig(
 
 
 @app.command
-def decode(protocol: str, source: str = "-", /, *, hex: Annotated[bool, Parameter(negative=())] = False) -> int:
+def decode(
+    protocol: str,
+    source: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
+    /,
+    *,
+    hex: Annotated[bool, Parameter(negative=())] = False,
+) -> int:
     """Raw bytes of a device to one JSON line a record: what is this box sending?
 
     Parameters
@@ -119,7 +125,7 @@ def decode(protocol: str, source: str = "-", /, *, hex: Annotated[bool, Paramete
     source
         A file, - for standard input, or an address of a live box (serial:/dev/ttyUSB0?baud=19200, tcp:host:port).
     hex
-        The source is text with hex digits instead of bytes.
+        The source is text with hex digits instead of bytes (for p3 this is noticed by itself).
     """
     from timing.commands.decode import run as run_decode
 
@@ -175,7 +181,7 @@ def _command_errors() -> tuple[type[Exception], ...]:
     from timing.demo.errors import DemoError
     from timing.journal.errors import JournalError
     from timing.logs import LogFileError
-    from timing.paths import StateFolderError
+    from timing.paths import ClockFileError, StateFolderError
 
     return (
         ConfigError,
@@ -186,6 +192,7 @@ def _command_errors() -> tuple[type[Exception], ...]:
         JournalError,
         LogFileError,
         StateFolderError,
+        ClockFileError,
     )
 
 

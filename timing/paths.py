@@ -10,6 +10,10 @@ class StateFolderError(Exception):
     """The state folder cannot be used; the message says which, why and how to choose another."""
 
 
+class ClockFileError(Exception):
+    """The clock file of a sped-up rig cannot be used; the message says which, why and what to do."""
+
+
 def state_folder() -> Path:
     """`VELODROME_STATE`, else systemd's `STATE_DIRECTORY`, else the user's XDG state folder; made if absent.
 

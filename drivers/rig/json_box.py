@@ -16,7 +16,7 @@ from drivers.hostclock import HostClock
 from drivers.protocols.json_mqtt import encode
 from drivers.records import ClockReading, Impulse, Passing
 from drivers.rig.clockmodel import DeviceClockModel
-from drivers.rig.mqtt_link import stay_connected
+from drivers.rig.mqtt_link import raise_if_cancelled, stay_connected
 from drivers.rig.race import Edge, LoopRead
 from drivers.transports.address import MqttAddress
 
@@ -93,31 +93,37 @@ class JsonBox:
         self._news.set()
 
     async def _publish(self, client: aiomqtt.Client) -> None:
+        """Empty the outbox and tell the time on one connection, until it is lost."""
         self._connected = True
+        clock_due_us = self._clock.now_us()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._empty_outbox(client))
-                tasks.create_task(self._tell_time(client))
-        except* aiomqtt.MqttError as errors:
-            # Which of the two saw the loss first does not matter.
-            raise aiomqtt.MqttError(str(errors.exceptions[0])) from errors
+            while True:
+                self._news.clear()
+                while self._outbox:
+                    await client.publish(self._topic, encode(self._outbox[0]), qos=AT_LEAST_ONCE)
+                    self._outbox.popleft()
+                    raise_if_cancelled()
+                if self._clock.now_us() >= clock_due_us:
+                    await self._tell_time(client)
+                    clock_due_us = self._clock.now_us() + CLOCK_EVERY_US
+                await self._wait_for_news(clock_due_us)
         finally:
             self._connected = False
             self._outbox = deque(msgspec.structs.replace(record, backlog=True) for record in self._outbox)
 
-    async def _empty_outbox(self, client: aiomqtt.Client) -> None:
-        while True:
-            self._news.clear()
-            while self._outbox:
-                await client.publish(self._topic, encode(self._outbox[0]), qos=AT_LEAST_ONCE)
-                self._outbox.popleft()
-            await self._news.wait()
-
     async def _tell_time(self, client: aiomqtt.Client) -> None:
         """The gateway's clock, unasked, and never late: an old reading would spoil the host's clock fit."""
-        while True:
-            reading = ClockReading(
-                device=self.device.id, received_us=0, device_us=self.model.device_us(self._clock.now_us())
-            )
-            await client.publish(self._topic, encode(reading), qos=0)
-            await self._clock.sleep_us(CLOCK_EVERY_US)
+        device_us = self.model.device_us(self._clock.now_us())
+        reading = ClockReading(device=self.device.id, received_us=0, device_us=device_us)
+        await client.publish(self._topic, encode(reading), qos=0)
+        raise_if_cancelled()
+
+    async def _wait_for_news(self, until_us: int) -> None:
+        """Return when something is in the outbox, at the latest at `until_us`."""
+        waiting = asyncio.create_task(self._news.wait())
+        timer = asyncio.create_task(self._clock.sleep_until(until_us))
+        try:
+            await asyncio.wait((waiting, timer), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            timer.cancel()

@@ -41,11 +41,24 @@ async def stay_connected(broker: Broker, work: Callable[[aiomqtt.Client], Awaita
         try:
             async with client:
                 retry_s = FIRST_RETRY_S
+                raise_if_cancelled()
                 await work(client)
         except (aiomqtt.MqttError, OSError) as error:
+            raise_if_cancelled()
             _log.warning("rig.broker_lost", broker=f"{broker.host}:{broker.port}", reason=str(error))
         await asyncio.sleep(retry_s)
         retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError when this task was asked to end: call it after every exchange with the broker.
+
+    aiomqtt waits with `asyncio.wait_for`, which in Python 3.11 loses a cancellation that comes in the same
+    moment as the broker's answer. A loop that only waits to be cancelled would then never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def read_password(broker: Broker) -> str | None:

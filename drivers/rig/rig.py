@@ -19,7 +19,7 @@ from drivers.hostclock import HostClock
 from drivers.rig.clockmodel import DeviceClockModel, seeded_clock
 from drivers.rig.json_box import JsonBox
 from drivers.rig.lynx_box import LifBox, LynxBox
-from drivers.rig.mqtt_link import read_password, stay_connected
+from drivers.rig.mqtt_link import raise_if_cancelled, read_password, stay_connected
 from drivers.rig.p3_box import P3Box
 from drivers.rig.ports import Greet, Port, PtyPort, RigError, TcpPort
 from drivers.rig.race import CameraStart, Edge, LoopRead, Sheet, TimedEvent, Timeline, build_timeline
@@ -134,6 +134,7 @@ class Rig:
 
         async def watch(client: aiomqtt.Client) -> None:
             await client.subscribe(topic, qos=1)
+            raise_if_cancelled()
             async for message in client.messages:
                 try:
                     current = msgspec.json.decode(message.payload, type=Current)

@@ -4,7 +4,8 @@ Retained snapshots, each with `schema`, `seq` (strictly rising per meet), `journ
 journal is in it) and `generated_us`. Their JSON Schemas are generated from these structs by `json_schemas`.
 """
 
-from typing import Any
+import re
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -24,11 +25,22 @@ from timing.race.picture import (
     Starter,
 )
 
-SCHEMA_VERSION = 1
+ID_PATTERN = r"^[A-Za-z0-9._:@=-]+$(?!\n)"
+"""An id becomes a level of a topic: no wildcard, no separator, nothing for which a broker would cut us off."""
+REPLY_TOPIC_PATTERN = r"^velodrome/[A-Za-z0-9_-]+/replies/[A-Za-z0-9._:@=/-]+$(?!\n)"
+"""Answers go nowhere else, so that nobody makes the core publish on a topic that the ACL keeps from them."""
+ID_LENGTH = 100
+
+CommandId = Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH, pattern=ID_PATTERN)]
+ReplyTopic = Annotated[str, msgspec.Meta(max_length=200, pattern=REPLY_TOPIC_PATTERN)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """Head of every message. `generated_us` is the host UTC of the newest event in it, not of the sending."""
+    """Head of every message. `generated_us` is the host UTC of the newest event in it, not of the sending.
+
+    `seq` rises strictly over all topics of a meet and over restarts. Numbers may be left out (a restart skips what
+    it had reserved); after a loss of the broker messages are repeated under the numbers that they had.
+    """
 
     schema: str
     seq: int
@@ -51,6 +63,7 @@ class ScheduledHeat(msgspec.Struct, frozen=True):
 class MeetMessage(Message, frozen=True, kw_only=True):
     """Topic `meet`: what is being held, where, under which rules, and the programme."""
 
+    schema: Literal["velodrome/meet/1"]
     meet: str
     name: str
     venue: str
@@ -65,6 +78,7 @@ class MeetMessage(Message, frozen=True, kw_only=True):
 class DeviceMessage(Message, frozen=True, kw_only=True):
     """Topic `devices/<id>`: a box, the state of its line and of its clock."""
 
+    schema: Literal["velodrome/device/1"]
     device: DeviceView
     clock_quality: str
     clock_uncertainty_us: int
@@ -75,12 +89,14 @@ class DeviceMessage(Message, frozen=True, kw_only=True):
 class PassingMessage(Message, frozen=True, kw_only=True):
     """Topic `passing` (not retained): passings as they come, one message for those that reached the disk together."""
 
+    schema: Literal["velodrome/passing/1"]
     passings: tuple[PassingNews, ...]
 
 
 class CurrentMessage(Message, frozen=True, kw_only=True):
     """Topic `current`: the heat on the track and what needs a person now."""
 
+    schema: Literal["velodrome/current/1"]
     heat: str | None
     attempt: int
     state: str
@@ -107,6 +123,7 @@ class HeatMessage(Message, frozen=True, kw_only=True):
 class StartMessage(HeatMessage, frozen=True, kw_only=True):
     """Topic `heats/<heat>/start`: the start list and the attempts so far."""
 
+    schema: Literal["velodrome/start/1"]
     starters: tuple[Starter, ...]
     attempts: tuple[AttemptSummary, ...]
     start_us: int | None
@@ -115,6 +132,7 @@ class StartMessage(HeatMessage, frozen=True, kw_only=True):
 class OrderMessage(HeatMessage, frozen=True, kw_only=True):
     """Topic `heats/<heat>/order`: the order at every loop crossed so far."""
 
+    schema: Literal["velodrome/order/1"]
     orders: tuple[MarkOrder, ...]
     laps_to_go: float
 
@@ -122,18 +140,21 @@ class OrderMessage(HeatMessage, frozen=True, kw_only=True):
 class SplitsMessage(HeatMessage, frozen=True, kw_only=True):
     """Topic `heats/<heat>/splits`: every rider's crossings."""
 
+    schema: Literal["velodrome/splits/1"]
     splits: tuple[RiderSplits, ...]
 
 
 class PaceMessage(HeatMessage, frozen=True, kw_only=True):
     """Topic `heats/<heat>/pace`: derny pace compliance."""
 
+    schema: Literal["velodrome/pace/1"]
     pace: PaceReport
 
 
 class FinishMessage(HeatMessage, frozen=True, kw_only=True):
     """Topic `heats/<heat>/finish`: photo-finish and transponder order side by side."""
 
+    schema: Literal["velodrome/finish/1"]
     finish: Finish
     disagreements: tuple[Disagreement, ...]
 
@@ -141,6 +162,7 @@ class FinishMessage(HeatMessage, frozen=True, kw_only=True):
 class ResultMessage(HeatMessage, frozen=True, kw_only=True):
     """Topic `heats/<heat>/result`: the result and its status."""
 
+    schema: Literal["velodrome/result/1"]
     status: ResultStatus
     results: tuple[ResultLine, ...]
     decisions: tuple[Decision, ...]
@@ -150,6 +172,7 @@ class ResultMessage(HeatMessage, frozen=True, kw_only=True):
 class HealthMessage(Message, frozen=True, kw_only=True):
     """Topic `health`: the service itself, and what fits no heat."""
 
+    schema: Literal["velodrome/health/1"]
     version: str
     devices: dict[str, str]
     inbox: tuple[InboxItem, ...]
@@ -160,31 +183,57 @@ class HealthMessage(Message, frozen=True, kw_only=True):
 class CompetitionMessage(Message, frozen=True, kw_only=True):
     """Topic `competition`: where every heat stands."""
 
+    schema: Literal["velodrome/competition/1"]
     heats: dict[str, ResultStatus]
 
 
 class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Topic `commands`: an order of a console. The same `id` twice is applied once.
+    """Topic `commands`: an order of a console. The same `id` twice is applied once and answered twice.
 
-    The answer goes to `reply_to` (default `replies/<id>` below the meet) after the command is on disk.
+    The answer goes to `reply_to`, a whole topic below `velodrome/<meet>/replies/` (default `replies/<id>`), after
+    the command is on disk.
     """
 
-    id: str
+    id: CommandId
     actor: str
     role: str
     action: AnyAction
     heat: str | None = None
-    reply_to: str | None = None
+    reply_to: ReplyTopic | None = None
 
 
 class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a command; `journal_id` is null when it was not well-formed and so never journaled."""
+    """What became of a command; `journal_id` is null when it was not well-formed and so never journaled.
+
+    `id` is `unknown` where the id of a malformed command could not be read.
+    """
 
     id: str
     accepted: bool
     reason: str
     heat: str | None
     journal_id: int | None
+
+
+def read_command(payload: bytes) -> CommandRequest | CommandReply:
+    """The command in an MQTT payload, or the answer to what is none: it says what is wrong, and where."""
+    try:
+        return msgspec.json.decode(payload, type=CommandRequest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return CommandReply(
+            id=_id_in(payload), accepted=False, reason=f"no command: {error}", heat=None, journal_id=None
+        )
+
+
+def _id_in(payload: bytes) -> str:
+    """The id of a malformed command where it can be read, for the reply topic; `unknown` otherwise."""
+    try:
+        value = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "unknown"
+    found = value.get("id") if isinstance(value, dict) else None
+    legal = isinstance(found, str) and len(found) <= ID_LENGTH and re.search(ID_PATTERN, found) is not None
+    return str(found) if legal else "unknown"
 
 
 TOPIC_MESSAGES: dict[str, type[msgspec.Struct]] = {

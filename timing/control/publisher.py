@@ -1,7 +1,7 @@
 """Sends the picture to the broker and outlives it: what the broker forgot is told again (DESIGN §7).
 
 The broker only distributes. Every retained topic is remembered here and restored after any loss, and everything
-sent in the last half minute goes out once more, because a broker that dies may have confirmed what it had not yet
+sent in the half minute before it goes out once more, because a broker that dies may have confirmed what it had not yet
 passed on; a subscriber recognises repeats by `seq`.
 """
 
@@ -28,6 +28,10 @@ IN_FLIGHT = 64
 """Publishes awaiting their confirmation: enough to hide a round trip, few enough to repeat at once."""
 REPEAT_WINDOW_S = 30.0
 REPEAT_MESSAGES = 5_000
+STREAM_KEPT = 50_000
+"""Messages of the stream kept for a broker that is away (some 20 MB); all of them are in the journal as well."""
+REPLIES_KEPT = 1_000
+"""Commands come only while the broker is there, so this many answers never wait; whoever asked asks again."""
 
 log = structlog.get_logger("publisher")
 
@@ -67,7 +71,8 @@ class Publisher:
         self._reserved_until = first_sequence
         self._waiting: dict[str, _Waiting] = {}
         self._stream: deque[tuple[str, _Waiting]] = deque()
-        self._replies: deque[tuple[str, bytes]] = deque()
+        self._dropped = 0
+        self._replies: deque[tuple[str, bytes]] = deque(maxlen=REPLIES_KEPT)
         self._last: dict[str, bytes] = {}
         self._retained: dict[str, _Sent] = {}
         self._sent: deque[_Sent] = deque(maxlen=REPEAT_MESSAGES)
@@ -85,9 +90,15 @@ class Publisher:
         self._work.set()
 
     def stream(self, topic: str, schema: str, fields: object, journal_id: int, generated_us: int) -> None:
-        """Publish a message of a stream: each one goes out, none is retained."""
+        """Publish a message of a stream: each one goes out, none is retained.
+
+        Of more than `STREAM_KEPT` that wait the oldest are dropped; a number left out in `seq` tells so.
+        """
         encoded = self._encoder.encode(fields)
         self._stream.append((topic, _Waiting(encoded, schema, journal_id, generated_us)))
+        if len(self._stream) > STREAM_KEPT:
+            self._stream.popleft()
+            self._dropped += 1
         self._work.set()
 
     def reply(self, topic: str, payload: bytes) -> None:
@@ -107,11 +118,13 @@ class Publisher:
 
     async def run(self) -> None:
         """Connect, send, notice the loss, connect again; until cancelled."""
+        # Read once: secrets that become unreadable later must not end a running race.
+        options = client_options(self._broker)
         attempt = 0
         while True:
             try:
                 async with aiomqtt.Client(
-                    **client_options(self._broker),
+                    **options,
                     identifier=f"velodrome-core-{self._base.rpartition('/')[2]}",
                     timeout=PUBLISH_TIMEOUT_S,
                     keepalive=KEEPALIVE_S,
@@ -125,7 +138,9 @@ class Publisher:
             except aiomqtt.MqttError as error:
                 if attempt == 0:
                     log.warning("broker_lost", reason=str(error), host=self._broker.host, port=self._broker.port)
-            self.connected.clear()
+            if self.connected.is_set():
+                self.connected.clear()
+                self._keep_recent()
             await asyncio.sleep(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
             attempt += 1
 
@@ -141,10 +156,15 @@ class Publisher:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _restore(self, client: aiomqtt.Client) -> None:
-        """Tell the broker every retained topic again, then all of the last half minute, in order of `seq`."""
+    def _keep_recent(self) -> None:
+        """Forget what was sent long before the loss. The age counts from the loss, however long the broker is away."""
         now_s = asyncio.get_running_loop().time()
-        recent = {sent.seq: sent for sent in self._sent if now_s - sent.at_s <= REPEAT_WINDOW_S}
+        while self._sent and now_s - self._sent[0].at_s > REPEAT_WINDOW_S:
+            self._sent.popleft()
+
+    async def _restore(self, client: aiomqtt.Client) -> None:
+        """Tell the broker again every retained topic and the half minute before the loss, in order of `seq`."""
+        recent = {sent.seq: sent for sent in self._sent}
         recent |= {sent.seq: sent for sent in self._retained.values()}
         for seq in sorted(recent):
             sent = recent[seq]
@@ -192,6 +212,10 @@ class Publisher:
         if self._next_sequence >= self._reserved_until:
             self._reserved_until = await self._reserve()
         if self._stream:
+            if self._dropped:
+                log.warning("stream_dropped", messages=self._dropped, advice="they are in the journal")
+                self._dropped = 0
+                self._next_sequence += 1
             name, waiting = self._stream.popleft()
             retain = False
         else:

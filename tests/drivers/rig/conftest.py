@@ -187,6 +187,11 @@ class Mosquitto:
             assert self._process.poll() is None, "mosquitto ended at once"
         raise AssertionError("mosquitto does not listen")
 
+    def has_saved(self, text: str) -> bool:
+        """Whether a text (a session's client id) has reached the broker's disk."""
+        saved = self._config.with_name("mosquitto.db")
+        return saved.is_file() and text.encode() in saved.read_bytes()
+
     def kill(self) -> None:
         """As kill -9 does."""
         if self._process is not None:

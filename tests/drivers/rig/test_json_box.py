@@ -92,6 +92,7 @@ async def test_a_broker_killed_in_the_middle_loses_nothing_and_order_is_kept(
             box.edge(edge(number), GUN_US)
         seen = await impulses(client, 10)
         await until(lambda: box.waiting == 0)
+    await until(lambda: mosquitto.has_saved("timing") and mosquitto.has_saved(TOPIC))
     mosquitto.kill()
     for number in range(10, 20):
         box.edge(edge(number), GUN_US)

@@ -1,0 +1,54 @@
+# velodrome: `make demo` shows it, `make test` proves it. Both set up everything that they need on a Debian
+# with Python 3.11, as root or with sudo.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SPEED ?= 1
+
+.PHONY: demo test lint bench lock clean test-packages
+
+demo: $(STAMP)
+	$(BIN)/velodrome demo --speed $(SPEED)
+
+test: $(STAMP) test-packages lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) test-packages
+	$(BIN)/python -m tests.bench
+
+# Real Mosquitto for the tests; its own service is not wanted, the tests start theirs.
+test-packages:
+	@if ! command -v mosquitto >/dev/null && ! test -x /usr/sbin/mosquitto; then \
+		echo "installing Debian's mosquitto for the tests"; \
+		run() { if [ "$$(id -u)" = 0 ]; then "$$@"; else sudo "$$@"; fi; }; \
+		run apt-get update -qq && \
+		run env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends mosquitto; \
+	fi
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "velodrome needs Python 3.11 or newer: call make with PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		run() { if [ "$$(id -u)" = 0 ]; then "$$@"; else sudo "$$@"; fi; }; \
+		echo "installing Debian's python3-venv"; \
+		run apt-get update -qq && run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv; }
+	@echo "setting up $(VENV) (once, a minute or two)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+# Resolves anew and writes the hash-locked requirements, without any registry address.
+lock:
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --output-file requirements.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
