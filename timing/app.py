@@ -135,7 +135,8 @@ class Service:
             log.info("service_started", meet=self.setup.meet.id, journal_id=self.state.journal_id)
             self._dirty.set()
             self.ready.set()
-            await applying
+            # Shielded: a cancelled service still applies what is on disk, so that its state is the journal's.
+            await asyncio.shield(applying)
             # Only a broken journal ends the applying task; everything else ends with it.
             for task in (publishing, showing, ticking, *supervising):
                 task.cancel()

@@ -1,8 +1,8 @@
 """Sends the picture to the broker and outlives it: what the broker forgot is told again (DESIGN §7).
 
 The broker only distributes. Every retained topic is remembered here and restored after any loss, and everything
-sent in the half minute before it goes out once more, because a broker that dies may have confirmed what it had not yet
-passed on; a subscriber recognises repeats by `seq`.
+sent in the half minute before it goes out once more, because a broker that dies may have confirmed what it had not
+yet passed on; a subscriber recognises repeats by `seq`.
 """
 
 import asyncio
@@ -76,6 +76,7 @@ class Publisher:
         self._last: dict[str, bytes] = {}
         self._retained: dict[str, _Sent] = {}
         self._sent: deque[_Sent] = deque(maxlen=REPEAT_MESSAGES)
+        self._in_flight: set[asyncio.Future[None]] = set()
         self._work = asyncio.Event()
         self._encoder = msgspec.json.Encoder()
         self.connected = asyncio.Event()
@@ -113,8 +114,12 @@ class Publisher:
 
     @property
     def idle(self) -> bool:
-        """Nothing waits to be sent."""
-        return not (self._waiting or self._stream or self._replies)
+        """Everything has gone out and the broker confirmed it."""
+        return self.connected.is_set() and not self._queued and not self._in_flight
+
+    @property
+    def _queued(self) -> bool:
+        return bool(self._waiting or self._stream or self._replies)
 
     async def run(self) -> None:
         """Connect, send, notice the loss, connect again; until cancelled."""
@@ -176,12 +181,12 @@ class Publisher:
             await self._on_command(str(message.topic), payload)
 
     async def _send(self, client: aiomqtt.Client) -> None:
-        in_flight: set[asyncio.Future[None]] = set()
+        in_flight = self._in_flight
         try:
             while True:
                 await self._work.wait()
                 self._work.clear()
-                while not self.idle:
+                while self._queued:
                     if len(in_flight) >= IN_FLIGHT:
                         await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
                     for task in [one for one in in_flight if one.done()]:
@@ -197,12 +202,13 @@ class Publisher:
                     for task in done - {work}:
                         in_flight.discard(task)
                         task.result()
-                    if in_flight or not self.idle:
+                    if in_flight or self._queued:
                         self._work.set()
         finally:
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
+            in_flight.clear()
 
     async def _next(self) -> tuple[str, bytes, bool]:
         """The next message with its sequence number; answers first, then the stream, then snapshots."""

@@ -1,9 +1,6 @@
 """What a demo run is: its folder, its addresses, its clock. On disk, so that a killed run can be taken up again."""
 
-import os
 import socket
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -16,7 +13,6 @@ from timing.demo.errors import DemoError
 MEET = "tokyo2020-men-keirin"
 DEFAULT_HEAT = "final-a"
 PLAN_FILE = "plan.json"
-LATEST = "latest"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,11 +26,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     finished: bool = False
 
 
-def demo_folder(state_folder: Path) -> Path:
-    """Where demo runs are kept."""
-    return state_folder / "demo"
-
-
 def choose_heats(heat: str | None, everything: bool) -> tuple[str, ...]:
     """The heats to ride, in the order of the programme. Raises DemoError for a heat that does not exist."""
     known = tuple(one.id for one in load_setup(MEET).meet.heats)
@@ -46,37 +37,17 @@ def choose_heats(heat: str | None, everything: bool) -> tuple[str, ...]:
     return (chosen,)
 
 
-def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path:
-    """Make the folder of a new run and write its plan. Raises DemoError when it cannot be written."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = base / f"{stamp}-{os.getpid()}"
-    try:
-        (folder / "dev").mkdir(parents=True)
-        anchor = ClockAnchor(time.monotonic_ns(), time.time_ns() // 1_000, speed)
-        plan = Plan(heats=heats, script=script, speed=speed, anchor=anchor, setup=_local_setup(folder))
-        write_plan(folder, plan)
-        latest = base / LATEST
-        latest.unlink(missing_ok=True)
-        latest.symlink_to(folder.name)
-    except OSError as error:
-        raise DemoError(
-            f"demo folder {folder}: {error.strerror}; set VELODROME_STATE to a folder you may write"
-        ) from error
-    return folder
+def choose_script(script: str) -> str:
+    """The script as the hardware's process will find it, from any folder.
 
+    Raises ConfigError or MotionError when there is none or it does not fit the meet.
+    """
+    from drivers.rig.script import check_against, load_script
 
-def unfinished_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path | None:
-    """The folder of the last run when it was cut off and was asked for the same thing; None otherwise."""
-    folder = base / LATEST
-    try:
-        plan = read_plan(folder)
-    except (OSError, msgspec.DecodeError):
-        return None
-    same = (plan.heats, plan.script, plan.speed) == (heats, script, speed)
-    # After a restart of the machine its monotonic clock begins anew: the run's clock cannot go on.
-    if plan.finished or not same or plan.anchor.monotonic_ns > time.monotonic_ns():
-        return None
-    return folder.resolve()
+    path = Path(script)
+    named = str(path.resolve()) if path.is_file() else script
+    check_against(load_script(named), load_setup(MEET), f"script {script}")
+    return named
 
 
 def read_plan(folder: Path) -> Plan:
@@ -97,8 +68,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _local_setup(folder: Path) -> Setup:
-    """The demo meet with every device at an address of this machine."""
+def local_setup(folder: Path) -> Setup:
+    """The demo meet with every device at an address of this machine: ptys in the folder, free local ports."""
     setup = load_setup(MEET)
     devices = tuple(_local_device(device, folder) for device in setup.meet.devices)
     broker = Broker(host="127.0.0.1", port=_free_port(), embedded=True)
