@@ -74,6 +74,9 @@ HOLD_AT_MOST_S = 1.0
 SHORTEST_TICK_S = 0.002
 """A rig's clock may run a thousand times too fast; the event loop does not."""
 
+CANCEL_AGAIN_S = 3.0
+"""Longer than any farewell to a box or a broker takes."""
+
 UNDELIVERED_AT_MOST = 1_000
 """Deliveries on their way to the disk. The journal groups them, so only a stuck disk brings this many."""
 
@@ -321,8 +324,12 @@ async def _run_until_one_fails(*jobs: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         failed = [task for task in tasks if task.done()]
     finally:
-        for task in tasks:
-            task.cancel()
+        ending = set(tasks)
+        while ending:
+            for task in ending:
+                task.cancel()
+            # Again if need be: Python 3.11's wait_for, which aiomqtt uses, loses a cancel that meets its result.
+            _, ending = await asyncio.wait(ending, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in failed:
         task.result()

@@ -7,6 +7,7 @@ Nothing has an effect before it is on disk. Whatever is shown is derived from th
 """
 
 import asyncio
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Callable
@@ -49,6 +50,12 @@ TICK_US = 500_000
 SHORTEST_TICK_S = 0.05
 SHOW_PAUSE_S = 0.004
 """At most this often is the picture derived: a burst of reads is one picture, not a hundred."""
+SHOW_REST = 4
+"""After a picture, rest this many times as long as it took: deriving never takes more than a fifth of the loop."""
+SHOW_YIELD_S = 0.01
+"""A picture waits this long at most for passings that are just being stored."""
+STREAMED_AT_ONCE = 100
+"""Passings in one message, about: the loop is let go in between."""
 DEVICES_EVERY_S = 1.0
 FLUSH_TIMEOUT_S = 2.0
 
@@ -116,12 +123,12 @@ class Service:
             )
             applying = asyncio.create_task(self._apply_all())
             try:
-                self._commit(
+                await self._commit(
                     ServiceStarted(at_us=self.clock.now_us(), version=__version__, clock_speed=self.clock.anchor.speed)
                 )
                 if self.state.setup != self.setup:
                     await self._commit(SetupTaken(at_us=self.clock.now_us(), setup=self.setup))
-                    await self._on_disk.join()
+                await self._on_disk.join()
                 await self._serve(applying)
             finally:
                 await self._stop(applying)
@@ -185,21 +192,39 @@ class Service:
         return future
 
     async def _apply_all(self) -> None:
+        """Apply what is on disk, in the order of its rows; passings that got there together go out together."""
+        waiting = await self._on_disk.get()
         while True:
-            future, event = await self._on_disk.get()
-            try:
-                row = await asyncio.shield(future)
-                self._apply(row, event)
-            finally:
-                self._on_disk.task_done()
+            if not waiting[0].done():
+                # Not awaited itself: cancelling us would cancel the future that the device's supervisor waits for.
+                await asyncio.wait([waiting[0]])
+            news: list[PassingNews] = []
+            row = time_us = 0
+            while waiting[0].done() and len(news) < STREAMED_AT_ONCE:
+                future, event = waiting
+                try:
+                    row = future.result()
+                    found = self._apply(row, event)
+                finally:
+                    self._on_disk.task_done()
+                if found:
+                    news += found
+                    time_us = max(time_us, event_time_us(event))
+                if self._on_disk.empty():
+                    break
+                waiting = self._on_disk.get_nowait()
+            else:
+                self._stream_passings(row, time_us, news)
+                continue
+            self._stream_passings(row, time_us, news)
+            waiting = await self._on_disk.get()
 
-    def _apply(self, row: int, event: Event) -> None:
+    def _apply(self, row: int, event: Event) -> list[PassingNews]:
         news = self.state.apply(row, event)
-        if news:
-            self._stream_passings(row, event, news)
         if isinstance(event, Command):
             self._answer(event)
         self._dirty.set()
+        return news
 
     async def _tick(self) -> None:
         """While a race runs, journal that time passes: an overdue read is seen without waiting for the next."""
@@ -292,13 +317,15 @@ class Service:
         await self._commit(SequenceReserved(at_us=self.clock.now_us(), until=until))
         return until
 
-    def _stream_passings(self, row: int, event: Event, news: list[PassingNews]) -> None:
-        self._publisher.stream("passing", "passing/1", {"passings": news}, row, event_time_us(event))
+    def _stream_passings(self, row: int, time_us: int, news: list[PassingNews]) -> None:
+        if news:
+            self._publisher.stream("passing", "passing/1", {"passings": news}, row, time_us)
 
     async def _show_all(self) -> None:
         """Derive and publish the picture whenever something changed; only what differs goes out."""
         loop = asyncio.get_running_loop()
         devices_at_s = 0.0
+        pause_s = SHOW_PAUSE_S
         shown_heat: str | None = None
         self._offer(board.meet_body(self.state))
         for name, opened in self.state.heats.items():
@@ -307,9 +334,9 @@ class Service:
                     self._offer(body)
         while True:
             await self._dirty.wait()
-            # The passing itself goes out first; reads that come together become one picture.
-            await asyncio.sleep(SHOW_PAUSE_S)
+            await self._let_passings_by(pause_s)
             self._dirty.clear()
+            began_s = loop.time()
             if shown_heat is not None and shown_heat != self.state.current:
                 for body in board.heat_bodies(self.state.picture(shown_heat)):
                     self._offer(body)
@@ -326,8 +353,21 @@ class Service:
                     self._offer(body)
                 self._offer(board.health_body(self.state))
                 self._offer(board.competition_body(self.state))
+            else:
+                # The last word on a box must not wait for the next event, which may never come.
+                loop.call_at(devices_at_s + DEVICES_EVERY_S, self._dirty.set)
             self.shown = picture
             self.changed.set()
+            pause_s = max(SHOW_PAUSE_S, SHOW_REST * (loop.time() - began_s))
+
+    async def _let_passings_by(self, pause_s: float) -> None:
+        """The passing itself goes out before the picture is derived; reads that come together become one picture."""
+        await asyncio.sleep(pause_s)
+        # One that is on its way to the disk at this moment would wait for a whole picture.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHOW_YIELD_S):
+                await self._on_disk.join()
+        await asyncio.sleep(SHOW_YIELD_S / 10)
 
     def _offer(self, body: board.Body) -> None:
         self._publisher.offer(body, self.state.journal_id, self.state.latest_us)
@@ -339,5 +379,6 @@ class Service:
     async def flush(self) -> None:
         """Wait (not for ever) until everything known has gone to the broker."""
         async with asyncio.timeout(FLUSH_TIMEOUT_S):
-            while not (self._publisher.idle and not self._dirty.is_set()):
+            # Two rooms have to be empty at once: looked at now and then, only when the service ends.
+            while not (self._publisher.idle and not self._dirty.is_set()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -30,6 +30,7 @@ LEAD_US: Final = 8_000_000
 """From `pacer_run` to the gun: the pacer's run-up takes 7.2 s."""
 WAITS_FOR_GUN: Final = "pacer_run"
 STOPPED: Final = "stopped"
+AWAITS_SHEET: Final = "finished"
 
 Box: TypeAlias = P3Box | LynxBox | LifBox | JsonBox
 _log = structlog.get_logger("velodrome.rig")
@@ -41,6 +42,7 @@ class Current(msgspec.Struct, frozen=True):
     heat: str | None
     attempt: int
     state: str
+    start_us: int | None = None
 
 
 class _Running(Protocol):
@@ -159,8 +161,23 @@ class Rig:
             gun_us = self._clock.now_us() + self._lead_us
             _log.info("rig.heat_begins", heat=current.heat, attempt=current.attempt, gun_us=gun_us)
             self._playing = (wanted, start(self.run_heat(current.heat, gun_us)))
+        elif current.state == AWAITS_SHEET and current.start_us is not None and wanted not in self._played:
+            self._show_again(wanted, current.start_us)
         elif current.state == STOPPED and self._playing is not None and self._playing[0] == wanted:
             self._stop()
+
+    def _show_again(self, wanted: tuple[str, int], gun_us: int) -> None:
+        """The rig was switched off after the finish: the camera still has the picture on its disk."""
+        self._played.add(wanted)
+        heat_id = wanted[0]
+        if heat_id not in self.timelines:
+            return
+        for camera in self._cameras():
+            camera.arm(self._heats[heat_id])
+        for event in self.timelines[heat_id].events:
+            if isinstance(event, Sheet):
+                self._emit(event, gun_us)
+        _log.info("rig.sheet_shown_again", heat=heat_id, attempt=wanted[1])
 
     def _stop(self) -> None:
         """The field leaves the track: nothing more of the heat that is being played."""

@@ -1,43 +1,29 @@
 """Benchmarks of the numba core, each beside numpy, polars and a copy of the same bytes (DESIGN §11).
 
-Run it as `python tests/bench/bench_core.py`; `run()` gives its rows to the table of all benchmarks.
+`python -m tests.bench --only core` prints the rows.
 """
 
-import importlib.util
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
+from tests.bench.table import Row
 from timing.core import margins, order, pace, runtime, splits
 from timing.core.arrays import MISSING, Int64Array
-
-if TYPE_CHECKING:
-    from tests.bench.table import Row
-else:
-    _spec = importlib.util.spec_from_file_location("bench_table", Path(__file__).with_name("table.py"))
-    _table = importlib.util.module_from_spec(_spec)
-    # A dataclass looks its own module up while it is made.
-    sys.modules[_spec.name] = _table
-    _spec.loader.exec_module(_table)
-    Row = _table.Row
 
 PASSINGS = 10_000_000
 RIDERS = 1_000
 LOOPS = 9
 
 
-def run() -> list[Row]:
-    """Measure everything once; takes about half a minute and 2 GB."""
+def run(passings: int = PASSINGS) -> list[Row]:
+    """Measure everything once; takes about half a minute and 2 GB. Fewer passings only show that it works."""
     runtime.warm()
     runtime.freeze()
-    return [*_split_rows(), _heat_row()]
+    return [*_split_rows(passings), _heat_row()]
 
 
 def best_of(repeats: int, work: Callable[[], Any]) -> float:
@@ -50,12 +36,12 @@ def best_of(repeats: int, work: Callable[[], Any]) -> float:
     return shortest
 
 
-def _stream() -> tuple[np.ndarray, np.ndarray, Int64Array]:
+def _stream(passings: int) -> tuple[np.ndarray, np.ndarray, Int64Array]:
     """Riders in random order, loops in the order of the track, a passing each 10 to 30 µs."""
     chance = np.random.default_rng(2020)
-    rider = chance.integers(0, RIDERS, PASSINGS, dtype=np.int32)
-    loop = (np.arange(PASSINGS) % LOOPS).astype(np.int32)
-    return rider, loop, np.cumsum(chance.integers(10, 30, PASSINGS))
+    rider = chance.integers(0, RIDERS, passings, dtype=np.int32)
+    loop = (np.arange(passings) % LOOPS).astype(np.int32)
+    return rider, loop, np.cumsum(chance.integers(10, 30, passings))
 
 
 def _since(key: np.ndarray, time_us: Int64Array) -> tuple[Int64Array, Int64Array]:
@@ -96,10 +82,10 @@ def _check_equal(found: splits.LapSplits, other: splits.LapSplits, who: str) -> 
             raise AssertionError(f"{who} and the kernel disagree on {name}: the comparison would be of two things")
 
 
-def _split_rows() -> list[Row]:
-    stream = _stream()
+def _split_rows(passings: int) -> list[Row]:
+    stream = _stream(passings)
     frame = pl.DataFrame(dict(zip(("rider", "loop", "time_us"), stream, strict=True)))
-    out = splits.LapSplits(*(np.zeros(PASSINGS, dtype=np.int64) for _ in range(3)))
+    out = splits.LapSplits(*(np.zeros(passings, dtype=np.int64) for _ in range(3)))
     splits.lap_splits(*stream, RIDERS, LOOPS, out=out)
     _check_equal(out, _numpy_splits(*stream), "numpy")
     _check_equal(out, splits.LapSplits(*(c.to_numpy() for c in _polars_splits(frame))), "polars")
@@ -115,19 +101,18 @@ def _split_rows() -> list[Row]:
     copied = best_of(7, copy)
     numpy_s = best_of(2, lambda: _numpy_splits(*stream))
     polars_s = best_of(3, lambda: _polars_splits(frame))
-    what = "lap_splits of 10 M passings x 1,000 riders x 9 loops"
+    what = f"lap_splits of {passings:,} passings x 1,000 riders x 9 loops"
     return [
-        _rate(what, reused, 100e6),
-        _rate(f"{what}, fresh outputs", fresh, 100e6),
-        _rate("lap_times of the same (lap_us only)", laps, 100e6),
+        _rate(what, passings / reused, 100e6),
+        _rate(f"{what}, fresh outputs", passings / fresh, 100e6),
+        _rate("lap_times of the same (lap_us only)", passings / laps, 100e6),
         _times(f"{what}: time over a copy of the same 40 bytes", reused, copied, reused / copied, 4.0, True),
         _times(f"{what}, fresh outputs: speed-up on polars", fresh, polars_s, polars_s / fresh, 4.0, False),
         _times(f"{what}, fresh outputs: speed-up on numpy", fresh, numpy_s, numpy_s / fresh, 15.0, False),
     ]
 
 
-def _rate(what: str, seconds: float, target: float) -> Row:
-    rate = PASSINGS / seconds
+def _rate(what: str, rate: float, target: float) -> Row:
     return Row(
         what,
         f"{rate / 1e6:.0f} M/s",
@@ -172,8 +157,3 @@ def _heat_row() -> Row:
         "<= 1",
         seconds <= 1e-3,
     )
-
-
-if __name__ == "__main__":
-    for row in run():
-        print(f"{row.met!s:5} {row.what}: {row.measured} / {row.floor} = {row.ratio} ({row.target})")

@@ -1,12 +1,10 @@
 """The journal against its floor: the same row with one fsync through bare SQLite, in the same run.
 
-`python -m tests.bench.bench_journal` prints the rows; with a number it also counts the
-rows lost in that many kills.
+`python -m tests.bench --only journal kill` prints the rows and counts those lost in kills.
 """
 
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,17 +18,16 @@ from tests.timing.journal.kill_rounds import kill_rounds
 from timing.journal import Entry, Journal, JournalWriter, verify
 
 APPENDS = 1_000
-GROUPED_ROWS = 50_000
 OPENED_ROWS = 100_000
 BODY = b'{"device":"loop-finish","received_us":1628416260123456,"raw":"' + b"A" * 240 + b'"}'
 ENTRY = Entry("delivery", 1_628_416_260_123_456, BODY)
 SOME_UUID = UUID(int=1)
 
 
-def run() -> list[Row]:
-    """Measure in a temporary folder on the disk of the working directory; about 5 s."""
+def run(appends: int = APPENDS, rows: int = OPENED_ROWS) -> list[Row]:
+    """Measure in a temporary folder on the disk of the working directory; about 5 s. Half the rows go in grouped."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        return [*asyncio.run(_one_row(Path(folder))), *asyncio.run(_many_rows(Path(folder)))]
+        return [*asyncio.run(_one_row(Path(folder), appends)), *asyncio.run(_many_rows(Path(folder), rows))]
 
 
 def count_lost_rows(kills: int, seed: int = 1) -> Row:
@@ -54,7 +51,7 @@ def count_lost_rows(kills: int, seed: int = 1) -> Row:
     )
 
 
-async def _one_row(folder: Path) -> list[Row]:
+async def _one_row(folder: Path, appends: int) -> list[Row]:
     """One durable row at a time, floor and journal by turns so that the disk's moods hit all alike."""
     floor = _bare_append(folder / "bare.db")
     journal = Journal.create(folder / "sync.journal", 0, SOME_UUID)
@@ -62,7 +59,7 @@ async def _one_row(folder: Path) -> list[Row]:
     journal_us: list[float] = []
     writer_us: list[float] = []
     async with JournalWriter(Journal.create(folder / "writer.journal", 0, SOME_UUID)) as writer:
-        for number in range(APPENDS):
+        for number in range(appends):
             floor_us.append(_timed(lambda number=number: floor(number)))
             journal_us.append(_timed(lambda: journal.append([ENTRY])))
             begin = time.perf_counter_ns()
@@ -75,16 +72,17 @@ async def _one_row(folder: Path) -> list[Row]:
     ]
 
 
-async def _many_rows(folder: Path) -> list[Row]:
+async def _many_rows(folder: Path, rows: int) -> list[Row]:
     path = folder / "grouped.journal"
-    floor_s = _bare_group(folder / "bare-group.db")
+    grouped = rows // 2
+    floor_s = _bare_group(folder / "bare-group.db", grouped)
     async with JournalWriter(Journal.create(path, 0, SOME_UUID)) as writer:
         begin = time.perf_counter()
-        for _ in range(GROUPED_ROWS):
+        for _ in range(grouped):
             writer.submit(ENTRY)
         await writer.drain()
         grouped_s = time.perf_counter() - begin
-        await writer.submit_many([ENTRY] * (OPENED_ROWS - GROUPED_ROWS))
+        await writer.submit_many([ENTRY] * (rows - grouped))
     begin = time.perf_counter()
     with Journal.open(path):
         open_s = time.perf_counter() - begin
@@ -95,14 +93,14 @@ async def _many_rows(folder: Path) -> list[Row]:
     return [
         Row(
             "rows/s, each with its own future, group commit",
-            f"{GROUPED_ROWS / grouped_s:,.0f}/s",
-            f"{GROUPED_ROWS / floor_s:,.0f}/s (bare SQLite, groups of 2,000)",
+            f"{grouped / grouped_s:,.0f}/s",
+            f"{grouped / floor_s:,.0f}/s (bare SQLite, groups of 2,000)",
             f"{grouped_s / floor_s:.1f}",
             "≥ 10,000/s",
-            GROUPED_ROWS / grouped_s >= 10_000,
+            grouped / grouped_s >= 10_000,
         ),
         Row(
-            f"open a journal of {OPENED_ROWS:,} rows ({size:.0f} MB)",
+            f"open a journal of {rows:,} rows ({size:.0f} MB)",
             f"{open_s * 1_000:.0f} ms",
             "-",
             "-",
@@ -115,7 +113,7 @@ async def _many_rows(folder: Path) -> list[Row]:
             "-",
             "-",
             "all good",
-            report.ok and report.rows == OPENED_ROWS,
+            report.ok and report.rows == rows,
         ),
     ]
 
@@ -140,12 +138,12 @@ def _bare_append(path: Path) -> Callable[[int], object]:
     return lambda number: connection.execute(_BARE_INSERT, _bare_values(number))
 
 
-def _bare_group(path: Path) -> float:
+def _bare_group(path: Path, rows: int) -> float:
     connection = _bare_database(path)
     begin = time.perf_counter()
-    for start in range(0, GROUPED_ROWS, 2_000):
+    for start in range(0, rows, 2_000):
         with connection:
-            connection.executemany(_BARE_INSERT, [_bare_values(n) for n in range(start, start + 2_000)])
+            connection.executemany(_BARE_INSERT, [_bare_values(n) for n in range(start, min(rows, start + 2_000))])
     elapsed = time.perf_counter() - begin
     connection.close()
     return elapsed
@@ -172,10 +170,3 @@ def _latency_row(what: str, measured: list[float], floor: list[float], p50: floa
 def _percentiles(values: list[float]) -> tuple[float, float]:
     hundredths = statistics.quantiles(values, n=100)
     return hundredths[49], hundredths[98]
-
-
-if __name__ == "__main__":
-    rows = run()
-    if len(sys.argv) > 1:
-        rows.append(count_lost_rows(int(sys.argv[1])))
-    print(*rows, sep="\n")

@@ -107,8 +107,3 @@ def _row(measured: list[float], floor: list[float]) -> Row:
         "≤ 1.5 / ≤ 2",
         m50 <= 1.5 * f50 and m99 <= 2 * f99,
     )
-
-
-if __name__ == "__main__":
-    for row in run():
-        print(row)

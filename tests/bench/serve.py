@@ -10,18 +10,22 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from timing.paths import prepare_kernels
 
+if TYPE_CHECKING:
+    from timing.app import Service
 
-async def _serve(setup_file: Path, journal: Path, anchor_file: Path) -> None:
+
+async def _serve(setup_json: bytes, journal: Path, anchor_json: bytes) -> None:
     from config.models import Setup
     from timing.app import ClockAnchor, Service, make_clock
 
-    setup = msgspec.json.decode(setup_file.read_bytes(), type=Setup)
-    anchor = msgspec.json.decode(anchor_file.read_bytes(), type=ClockAnchor)
+    setup = msgspec.json.decode(setup_json, type=Setup)
+    anchor = msgspec.json.decode(anchor_json, type=ClockAnchor)
     service = Service(setup, journal, make_clock(anchor))
     serving = asyncio.create_task(service.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
@@ -33,7 +37,7 @@ async def _serve(setup_file: Path, journal: Path, anchor_file: Path) -> None:
         serving.result()
 
 
-async def _tell_ready(service: "Service") -> None:  # type: ignore[name-defined] # noqa: F821
+async def _tell_ready(service: "Service") -> None:
     await service.ready.wait()
     await service.connected()
     print("ready", flush=True)
@@ -51,10 +55,10 @@ def main() -> None:
     freeze()
     profile = os.environ.get("VELODROME_BENCH_PROFILE")
     if profile is None:
-        asyncio.run(_serve(setup_file, journal, anchor_file))
+        asyncio.run(_serve(setup_file.read_bytes(), journal, anchor_file.read_bytes()))
         return
     profiler = cProfile.Profile()
-    profiler.runcall(asyncio.run, _serve(setup_file, journal, anchor_file))
+    profiler.runcall(asyncio.run, _serve(setup_file.read_bytes(), journal, anchor_file.read_bytes()))
     profiler.dump_stats(profile)
 
 

@@ -1,4 +1,4 @@
-"""The test stand: a real Mosquitto, real ptys with simulated decoders, a subscriber, and the service as its own process.
+"""The test stand: a real Mosquitto, ptys with simulated decoders, a subscriber, the service in its own process.
 
 Wire instants and arrivals are both `time.perf_counter_ns` of this process, so that their difference needs no
 second clock.
@@ -218,7 +218,8 @@ class Program:
     def last_words(self) -> str:
         """The last line that it wrote to standard error."""
         lines = self._errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        told = [line for line in lines if not line.lstrip().startswith(("|", "+", "File"))] or lines
+        return (told or ["it said nothing"])[-1]
 
     def stop(self) -> None:
         """End it as systemd would. Raises StandError when it had ended by itself or does not end."""
@@ -253,6 +254,8 @@ class ServiceStand:
         meet = msgspec.structs.replace(setup.meet, devices=devices, broker=self.mosquitto.broker)
         self.setup = msgspec.structs.replace(setup, meet=meet)
         self._topics = topics
+        self._understood = 0
+        self._passings: dict[str, list[int]] = {device.id: [] for device in devices}
         self.subscriber: Subscriber
         self.service: Program
 
@@ -301,12 +304,13 @@ class ServiceStand:
     def passing_arrivals(self) -> dict[str, list[int]]:
         """perf_counter_ns of the arrival of every passing at the subscriber, by device, in order."""
         topic = f"velodrome/{self.setup.meet.id}/passing"
-        found: dict[str, list[int]] = {device.id: [] for device in self.setup.meet.devices}
-        for at_ns, arrived, payload in list(self.subscriber.arrivals):
+        arrivals = self.subscriber.arrivals
+        for at_ns, arrived, payload in arrivals[self._understood : len(arrivals)]:
+            self._understood += 1
             if arrived == topic:
                 for passing in msgspec.json.decode(payload)["passings"]:
-                    found[passing["device"]].append(at_ns)
-        return found
+                    self._passings[passing["device"]].append(at_ns)
+        return self._passings
 
     async def all_arrived(self, timeout_s: float) -> bool:
         """Wait until every passing that was said has arrived at the subscriber."""
@@ -327,8 +331,6 @@ class ServiceStand:
         """Wire to subscriber, µs, of every passing that arrived, by device, in order of sending."""
         arrived = self.passing_arrivals()
         return {
-            decoder.name: [
-                (at_ns - sent_ns) / 1_000 for sent_ns, at_ns in zip(decoder.sent_ns, arrived[decoder.name], strict=False)
-            ]
-            for decoder in self.decoders.values()
+            box.name: [(at - sent) / 1_000 for sent, at in zip(box.sent_ns, arrived[box.name], strict=False)]
+            for box in self.decoders.values()
         }

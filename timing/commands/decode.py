@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -49,7 +49,7 @@ def run(name: str, source: str, hexadecimal: bool) -> int:
     return 0
 
 
-def _is_hex_dump(name: str, stream: io.BufferedReader) -> bool:
+def _is_hex_dump(name: str, stream: "io.BufferedReader[Any]") -> bool:
     """A binary protocol's stream that begins with nothing but hex digits is a dump of one as text."""
     if name not in BINARY:
         return False

@@ -1,12 +1,20 @@
 """`velodrome demo`."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from timing.paths import prepare_kernels, state_folder
+
+if TYPE_CHECKING:
+    from timing.race.meet import MeetState
+    from timing.race.picture import HeatPicture
+
+FASTEST = 1000
 
 
 def run(
@@ -18,36 +26,90 @@ def run(
     script: str,
     folder: Path | None,
 ) -> int:
-    """Ride the heats, print the results. Returns the exit code."""
-    prepare_kernels()
-    from timing.commands.report import print_results, progress_bar, tell_heat
-    from timing.core.runtime import freeze, warm
+    """Ride the heats, print the results. Returns the exit code; raises KeyboardInterrupt after Ctrl-C."""
     from timing.demo.errors import DemoError
-    from timing.demo.plan import choose_heats, demo_folder, new_run, unfinished_run
-    from timing.demo.run import run_demo
-    from timing.logs import configure_logs
-    from timing.results import results_json
 
-    if not 0 < speed <= 1000:
-        raise DemoError(f"speed {speed:g} is not possible: give a number above 0, at most 1000")
-    errors = Console(stderr=True)
+    if not 0 < speed <= FASTEST:
+        raise DemoError(f"speed {speed:g} is not possible: give a number above 0, at most {FASTEST}")
+    if heat is not None and everything:
+        raise DemoError("--heat and --all exclude each other: give one of them")
+    prepare_kernels()
+    from timing.demo.plan import choose_heats, choose_script
+    from timing.demo.runs import clear_old_runs, demo_folder, only_demo
+
     base = folder.resolve() if folder is not None else demo_folder(state_folder())
     heats = choose_heats(heat, everything)
+    chosen = choose_script(script, heats)
+    errors = Console(stderr=True)
+    with only_demo(base):
+        run_folder = _take_up_or_begin(errors, base, heats, chosen, speed)
+        clear_old_runs(base)
+        return _ride_and_report(run_folder, errors, headless, json)
+
+
+def _take_up_or_begin(errors: Console, base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path:
+    from timing.demo.runs import new_run, unfinished_run
+
     run_folder = unfinished_run(base, heats, script, speed)
-    if run_folder is not None:
-        errors.print(f"continuing the demo run that was cut off: {run_folder}", highlight=False)
-    else:
-        run_folder = new_run(base, heats, script, speed)
+    if run_folder is None:
+        return new_run(base, heats, script, speed)
+    errors.print(f"continuing the demo run that was cut off: {run_folder}", highlight=False, soft_wrap=True)
+    return run_folder
+
+
+def _ride_and_report(run_folder: Path, errors: Console, headless: bool, json: bool) -> int:
+    """A run ends by its results or by somebody's wish; after anything else the same command continues it."""
+    from timing.control.broker import BrokerError
+    from timing.demo.errors import DemoError
+    from timing.demo.hardware import stop_hardware
+    from timing.demo.runs import finish_run
+
+    try:
+        _report(_ride(run_folder, errors, headless, json), json)
+    except (KeyboardInterrupt, asyncio.CancelledError, DemoError, BrokerError) as ended:
+        finish_run(run_folder)
+        stop_hardware(run_folder)
+        if isinstance(ended, KeyboardInterrupt | asyncio.CancelledError):
+            errors.print("interrupted: the next demo starts afresh", highlight=False)
+        if isinstance(ended, asyncio.CancelledError):
+            return 128 + signal.SIGTERM
+        raise
+    errors.print(f"journal: {run_folder / 'meet.journal'}", highlight=False, soft_wrap=True)
+    finish_run(run_folder)
+    stop_hardware(run_folder)
+    return 0
+
+
+def _ride(run_folder: Path, errors: Console, headless: bool, json: bool) -> "MeetState":
+    from timing.commands.report import progress_bar, tell_heat, tell_state
+    from timing.core.runtime import freeze, warm
+    from timing.demo.run import run_demo
+    from timing.logs import configure_logs
+
     configure_logs(run_folder / "velodrome.log")
     with errors.status("preparing the core …"):
         warm()
         freeze()
-    view = None if headless or not sys.stdout.isatty() else Console()
+    view = None if headless or json or not sys.stdout.isatty() else Console()
+
+    def told(picture: "HeatPicture") -> None:
+        # The live view fills the screen: the result follows when it is gone.
+        if view is None:
+            tell_heat(errors, picture)
+
+    def state_told(picture: "HeatPicture") -> None:
+        tell_state(errors, picture)
+
     with progress_bar(errors, "replaying the journal") as progress:
-        state = asyncio.run(run_demo(run_folder, view, lambda picture: tell_heat(errors, picture), progress))
+        riding = run_demo(run_folder, view, told, progress, state_told if view is None and not json else None)
+        return asyncio.run(riding)
+
+
+def _report(state: "MeetState", json: bool) -> None:
+    from timing.commands.report import print_results
+    from timing.results import results_json
+
     if json:
-        print(results_json(state))
+        print(results_json(state), flush=True)
     else:
         print_results(Console(), state)
-    errors.print(f"journal: {run_folder / 'meet.journal'}", highlight=False, soft_wrap=True)
-    return 0

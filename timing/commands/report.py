@@ -1,15 +1,15 @@
 """What the commands print for people: results as tables, progress while it takes long."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from timing.control.terminal import gap_text, rider_name, seconds_text
+from timing.control.terminal import STATE_WORDS, gap_text, rider_name, seconds_text
 from timing.race.meet import MeetState
-from timing.race.picture import HeatPicture
+from timing.race.picture import RACING_STATES, HeatPicture
 
 LONG_ROWS = 10_000
 """A journal with fewer rows is replayed before a progress bar could be read."""
@@ -17,21 +17,34 @@ LONG_ROWS = 10_000
 
 @contextmanager
 def progress_bar(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback (done, total) that draws a bar once the work turns out to be long."""
-    with Progress(console=console, transient=True) as bar:
-        task = None
+    """A callback (done, total) that draws a bar once the work turns out to be long; else nothing is written."""
+    with ExitStack() as drawn:
+        bar: Progress | None = None
+        task = TaskID(0)
 
         def show(done: int, total: int) -> None:
-            nonlocal task
-            if total < LONG_ROWS:
-                return
-            if task is None:
+            nonlocal bar, task
+            if bar is None and total >= LONG_ROWS and done < total:
+                bar = drawn.enter_context(Progress(console=console, transient=True))
                 task = bar.add_task(what, total=total)
-            bar.update(task, completed=done)
-            if done >= total:
-                bar.stop()
+            if bar is not None:
+                bar.update(task, completed=done)
+                if done >= total:
+                    # What follows may draw on the same terminal.
+                    drawn.close()
+                    bar = None
 
         yield show
+
+
+def tell_state(console: Console, picture: HeatPicture) -> None:
+    """One line when a heat comes into another state; `tell_heat` has that of the official result."""
+    if picture.state == "official":
+        return
+    again = f", attempt {picture.attempt}" if picture.attempt > 1 else ""
+    laps = f", laps to go {picture.laps_to_go:g}" if picture.state in RACING_STATES else ""
+    line = f"{picture.round}, {picture.heat}{again}: {STATE_WORDS[picture.state]}{laps}"
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def tell_heat(console: Console, picture: HeatPicture) -> None:

@@ -28,6 +28,10 @@ def client_options(broker: Broker) -> dict[str, Any]:
             raise BrokerError(
                 f"broker.password_file {broker.password_file}: {error.strerror}; give a file the service may read"
             ) from error
+        except UnicodeDecodeError as error:
+            raise BrokerError(
+                f"broker.password_file {broker.password_file}: not UTF-8 text; write the password on its only line"
+            ) from error
     if broker.tls_ca_file:
         try:
             options["tls_context"] = ssl.create_default_context(cafile=broker.tls_ca_file)

@@ -6,6 +6,7 @@ yet passed on; a subscriber recognises repeats by `seq`.
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ BACK_OFF_S = (0.1, 0.2, 0.4, 0.8)
 """Bounded, so that race control has its picture back within a second of the broker's return."""
 IN_FLIGHT = 64
 """Publishes awaiting their confirmation: enough to hide a round trip, few enough to repeat at once."""
+NO_DELAY = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""A passing does not wait until the broker has acknowledged the segment before (Nagle)."""
 REPEAT_WINDOW_S = 30.0
 REPEAT_MESSAGES = 5_000
 STREAM_KEPT = 50_000
@@ -113,6 +116,11 @@ class Publisher:
         return self._next_sequence
 
     @property
+    def retained(self) -> dict[str, bytes]:
+        """The newest payload of every retained topic: what a broker that forgot it is told again."""
+        return {topic: sent.payload for topic, sent in self._retained.items()}
+
+    @property
     def idle(self) -> bool:
         """Everything has gone out and the broker confirmed it."""
         return self.connected.is_set() and not self._queued and not self._in_flight
@@ -133,9 +141,13 @@ class Publisher:
                     identifier=f"velodrome-core-{self._base.rpartition('/')[2]}",
                     timeout=PUBLISH_TIMEOUT_S,
                     keepalive=KEEPALIVE_S,
+                    socket_options=NO_DELAY,
                 ) as client:
+                    # Above it aiomqtt logs every publish; so many are on their way on purpose.
+                    client.pending_calls_threshold = IN_FLIGHT
                     await client.subscribe(f"{self._base}/commands", qos=1)
                     await self._restore(client)
+                    _end_if_cancelled()
                     attempt = 0
                     self.connected.set()
                     log.info("broker_connected", restored=len(self._retained))
@@ -143,6 +155,7 @@ class Publisher:
             except aiomqtt.MqttError as error:
                 if attempt == 0:
                     log.warning("broker_lost", reason=str(error), host=self._broker.host, port=self._broker.port)
+            _end_if_cancelled()
             if self.connected.is_set():
                 self.connected.clear()
                 self._keep_recent()
@@ -181,6 +194,8 @@ class Publisher:
             await self._on_command(str(message.topic), payload)
 
     async def _send(self, client: aiomqtt.Client) -> None:
+        # What the last connection left in the queue must not wait for the next event.
+        self._work.set()
         in_flight = self._in_flight
         try:
             while True:
@@ -245,3 +260,11 @@ class Publisher:
         if retain:
             self._retained[topic] = sent
         return topic, payload, retain
+
+
+def _end_if_cancelled() -> None:
+    """Raise the cancellation that got lost: Python 3.11's wait_for, which aiomqtt uses, drops one that meets its
+    result, and a farewell to the broker that fails replaces it by an MqttError."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -30,6 +30,10 @@ START_TOLERANCE_US = 5_000_000
 """A read of the start line's loop within this of the gun is the start itself (riders stand on the line)."""
 DUPLICATE_WINDOW_US = 4_000_000
 """No competitor comes round to the same loop in less: 133 m at 85 km/h take 5.6 s."""
+CLEAR_FIT = 0.26
+"""A read fits its mark clearly when the speed it asks for is within 30 % of the speed before: log 1.3."""
+POOR_FIT = 0.14
+"""And poorly when it is off by more than 15 %: log 1.15."""
 SPEED_CHANGE_MS2 = 1.0
 """Change of speed that a competitor may make between two reads; bounds the error of an inferred time."""
 ALLOWANCE_US = 400_000
@@ -53,7 +57,7 @@ class FilledCrossings(NamedTuple):
 
 @kernel(
     "void(int64[::1], int64[::1], int64[::1], int64[::1], float64[::1], int64, int64, float64, float64,"
-    " int64, int64, int64[::1], float64[::1])"
+    " int64, int64, int64[:, ::1], int64[::1], float64[::1])"
 )
 def _assign(
     competitor: Int64Array,
@@ -67,6 +71,7 @@ def _assign(
     reference_ms: float,
     start_tolerance_us: int,
     duplicate_window_us: int,
+    seen_us: Int64Array,
     mark_out: Int64Array,
     speed_out: Float64Array,
 ) -> None:
@@ -85,16 +90,18 @@ def _assign(
         if now < start_us - start_tolerance_us:
             mark_out[n] = BEFORE_START
             continue
-        if last_mark[c, 0] < 0 and loop[n] == mark_loop[0] and abs(now - start_us) <= start_tolerance_us:
+        at_start = loop[n] == mark_loop[0] and mark_m[0] == 0.0 and abs(now - start_us) <= start_tolerance_us
+        if at_start and last_mark[c, 0] < 0:
             mark_out[n] = 0
             last[c, 0] = n
             last_mark[c, 0] = 0
             last_us[c, 0] = now
+            seen_us[c, loop[n]] = now
             continue
         if now < start_us:
             mark_out[n] = BEFORE_START
             continue
-        if last_mark[c, 0] >= 0 and loop[n] == mark_loop[last_mark[c, 0]] and now - last_us[c, 0] < duplicate_window_us:
+        if seen_us[c, loop[n]] != MISSING and now - seen_us[c, loop[n]] < duplicate_window_us:
             mark_out[n] = DUPLICATE
             continue
         best = TOO_FAST
@@ -132,10 +139,11 @@ def _assign(
                     break
                 continue
             # The read before is unseated only when this one fits clearly and that one did not.
-            if best >= 0 and best_score < 0.26:
+            if best >= 0 and best_score < CLEAR_FIT:
                 before = speed_out[last[c, 0]]
-                if abs(np.log(before / reference[c, 1])) > 0.14:
+                if abs(np.log(before / reference[c, 1])) > POOR_FIT:
                     mark_out[last[c, 0]] = TOO_FAST
+                    seen_us[c, mark_loop[last_mark[c, 0]]] = MISSING
                     last[c, 0] = last[c, 1]
                     last_mark[c, 0] = last_mark[c, 1]
                     last_us[c, 0] = last_us[c, 1]
@@ -155,6 +163,7 @@ def _assign(
         last[c, 0] = n
         last_mark[c, 0] = best
         last_us[c, 0] = now
+        seen_us[c, loop[n]] = now
         # A standing start makes the first metres slow: they say nothing of the speed to expect.
         if mark_m[best] > 30.0:
             reference[c, 0] = best_speed
@@ -227,19 +236,24 @@ def assign_marks(
 
     Of the marks at the read's loop that lie ahead of the competitor the one is taken that asks for the speed
     nearest to the competitor's last, so that missed reads, even a whole missed lap, are seen for what they are;
-    none beyond what the head of the race can have reached. Reads of one competitor must not be re-ordered.
+    none beyond what the head of the race can have reached. A read at a loop that read the competitor less than
+    DUPLICATE_WINDOW_US before is a duplicate, whatever was read between. A read that nobody can have made is a
+    false trigger, and so is the read before it when that one fitted poorly and this one fits without it.
 
     Args: `competitor[n]`, `loop[n]` indices; `time_us[n]` race time rising; `mark_loop[M]`, `mark_m[M]` the
-    course; `start_us` the gun; `competitors` their number.
+    course (M > 0; a mark at 0 m is the start line); `start_us` the gun; `competitors` their number.
     """
     reads = as_int64(competitor, "competitor")
+    loops = as_int64(loop, "loop")
+    loop_of_mark = as_int64(mark_loop, "mark_loop")
+    loop_count = max(int(loops.max(initial=-1)), int(loop_of_mark.max(initial=-1))) + 1
     mark = np.empty(reads.shape[0], np.int64)
     speed = np.empty(reads.shape[0], np.float64)
     _assign(
         reads,
-        as_int64(loop, "loop"),
+        loops,
         as_int64(time_us, "time_us"),
-        as_int64(mark_loop, "mark_loop"),
+        loop_of_mark,
         as_float64(mark_m, "mark_m"),
         start_us,
         competitors,
@@ -247,6 +261,7 @@ def assign_marks(
         REFERENCE_SPEED_MS,
         START_TOLERANCE_US,
         DUPLICATE_WINDOW_US,
+        np.full((competitors, loop_count), MISSING, np.int64),
         mark,
         speed,
     )

@@ -14,15 +14,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from timing.demo.errors import DemoError
 from timing.demo.plan import Plan, read_plan
 
 LEASE_FILE = "lease"
 LOCK_FILE = "rig.lock"
 READY_FILE = "rig.ready"
+LEASE_LOOK_S = 0.2
 LEASE_S = 20.0
 """The hardware waits so long for a demo that was killed to come back."""
 START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 5.0
 
 
 def renew_lease(folder: Path) -> None:
@@ -30,9 +34,14 @@ def renew_lease(folder: Path) -> None:
     (folder / LEASE_FILE).touch()
 
 
-def end_lease(folder: Path) -> None:
-    """Tell the hardware that nobody needs it any more."""
+def stop_hardware(folder: Path) -> None:
+    """Tell the hardware that nobody needs it any more, and see it go. Raises DemoError when it stays."""
     (folder / LEASE_FILE).unlink(missing_ok=True)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while is_running(folder):
+        if time.monotonic() > deadline:
+            raise DemoError(f"the simulated hardware (process {hardware_pid(folder)}) does not end: kill it by hand")
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -52,6 +61,15 @@ def is_running(folder: Path) -> bool:
     """Whether the run's hardware is there."""
     with _lock(folder) as free:
         return not free
+
+
+def hardware_pid(folder: Path) -> int | None:
+    """The process of the run's hardware, alive or not; None before it was started."""
+    try:
+        text = (folder / LOCK_FILE).read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
 
 
 def start_hardware(folder: Path) -> None:
@@ -86,7 +104,10 @@ async def _serve(folder: Path, plan: Plan) -> None:
     from drivers.rig.rig import Rig
     from drivers.rig.script import load_script
 
-    rig = Rig(plan.setup, load_script(plan.script), HostClock(plan.anchor))
+    broker = msgspec.structs.replace(plan.setup.meet.broker, port=plan.cable_port)
+    meet = msgspec.structs.replace(plan.setup.meet, broker=broker)
+    setup = msgspec.structs.replace(plan.setup, meet=meet)
+    rig = Rig(setup, load_script(plan.script), HostClock(plan.anchor))
     serving = asyncio.create_task(rig.run())
     opened = asyncio.create_task(rig.ready.wait())
     await asyncio.wait({serving, opened}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,7 +115,7 @@ async def _serve(folder: Path, plan: Plan) -> None:
         serving.result()
     (folder / READY_FILE).touch()
     while not serving.done() and _is_leased(folder):
-        await asyncio.wait({serving}, timeout=0.5)
+        await asyncio.wait({serving}, timeout=LEASE_LOOK_S)
     if serving.done():
         serving.result()
     serving.cancel()
@@ -121,6 +142,7 @@ def main() -> None:
     with _lock(folder) as free:
         if not free:
             return
+        (folder / LOCK_FILE).write_text(str(os.getpid()), encoding="utf-8")
         try:
             asyncio.run(_serve(folder, read_plan(folder)))
         except (ConfigError, DriverError, MotionError) as error:

@@ -7,6 +7,7 @@ import msgspec
 
 from config.loader import load_setup
 from config.models import Broker, Device, Setup
+from drivers.rig.script import load_script
 from timing.app import ClockAnchor
 from timing.demo.errors import DemoError
 
@@ -23,6 +24,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     speed: float
     anchor: ClockAnchor
     setup: Setup
+    cable_port: int
+    """Where the simulated boxes find the broker: the end of `timing.demo.cable`."""
     finished: bool = False
 
 
@@ -37,16 +40,17 @@ def choose_heats(heat: str | None, everything: bool) -> tuple[str, ...]:
     return (chosen,)
 
 
-def choose_script(script: str) -> str:
-    """The script as the hardware's process will find it, from any folder.
+def choose_script(script: str, heats: tuple[str, ...]) -> str:
+    """The script's name, or its path as the hardware's process finds it from any folder.
 
-    Raises ConfigError or MotionError when there is none or it does not fit the meet.
+    Raises ConfigError when there is no such script or it does not fit the meet, DemoError when it lacks a heat.
     """
-    from drivers.rig.script import check_against, load_script
-
     path = Path(script)
     named = str(path.resolve()) if path.is_file() else script
-    check_against(load_script(named), load_setup(MEET), f"script {script}")
+    has = load_script(named, load_setup(MEET)).heats
+    lacks = [heat for heat in heats if heat not in has]
+    if lacks:
+        raise DemoError(f"script {script} has no heat {', '.join(lacks)}: it has {', '.join(has)}")
     return named
 
 
@@ -62,7 +66,8 @@ def write_plan(folder: Path, plan: Plan) -> None:
     part.replace(folder / PLAN_FILE)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nobody uses just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -72,7 +77,7 @@ def local_setup(folder: Path) -> Setup:
     """The demo meet with every device at an address of this machine: ptys in the folder, free local ports."""
     setup = load_setup(MEET)
     devices = tuple(_local_device(device, folder) for device in setup.meet.devices)
-    broker = Broker(host="127.0.0.1", port=_free_port(), embedded=True)
+    broker = Broker(host="127.0.0.1", port=free_port(), embedded=True)
     meet = msgspec.structs.replace(setup.meet, devices=devices, broker=broker)
     return msgspec.structs.replace(setup, meet=meet)
 
@@ -81,5 +86,5 @@ def _local_device(device: Device, folder: Path) -> Device:
     if device.address.startswith("serial:"):
         return msgspec.structs.replace(device, address=f"serial:{folder / 'dev' / device.id}")
     if device.address.startswith("tcp:"):
-        return msgspec.structs.replace(device, address=f"tcp:127.0.0.1:{_free_port()}")
+        return msgspec.structs.replace(device, address=f"tcp:127.0.0.1:{free_port()}")
     return device

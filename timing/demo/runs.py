@@ -14,7 +14,7 @@ import msgspec
 from timing.app import ClockAnchor
 from timing.demo.errors import DemoError
 from timing.demo.hardware import is_running
-from timing.demo.plan import PLAN_FILE, Plan, local_setup, read_plan, write_plan
+from timing.demo.plan import PLAN_FILE, Plan, free_port, local_setup, read_plan, write_plan
 
 LATEST = "latest"
 LOCK_FILE = "demo.lock"
@@ -59,7 +59,9 @@ def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Pa
     try:
         (folder / "dev").mkdir(parents=True)
         anchor = ClockAnchor(time.monotonic_ns(), time.time_ns() // 1_000, speed)
-        write_plan(folder, Plan(heats=heats, script=script, speed=speed, anchor=anchor, setup=local_setup(folder)))
+        setup = local_setup(folder)
+        plan = Plan(heats=heats, script=script, speed=speed, anchor=anchor, setup=setup, cable_port=free_port())
+        write_plan(folder, plan)
         # Replaced in one step: a crash in between must not hide the run before.
         link = base / f"{LATEST}.part"
         link.unlink(missing_ok=True)

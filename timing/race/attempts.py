@@ -3,7 +3,6 @@
 Commands and impulses cut the log into attempts by time; nothing is moved or erased.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from timing.race.actions import (
@@ -28,10 +27,15 @@ from timing.race.actions import (
 from timing.race.events import Command
 from timing.race.heat import HeatLog, Sheet, Shot
 from timing.race.picture import Decision
+from timing.race.reads import RaceTime
 
 FOREVER_US = 2**62
-DOUBLE_SHOT_US = 3_000_000
-"""Two shots within this time are the starter's stop signal, UCI 3.2.019."""
+BOUNCE_US = 100_000
+"""A second edge this soon is the same shot: a contact bounces, a starter does not."""
+ARM_SLACK_US = 1_000_000
+"""A shot this little before the arming still starts the race; an earlier one was a test of the gun."""
+GUN_BY_HAND_US = 5_000_000
+"""A start logged by hand is off by this at most: an impulse near it is the gun itself and says when."""
 
 
 @dataclass
@@ -44,6 +48,8 @@ class Attempt:
     armed_us: int | None = None
     start_us: int | None = None
     start_source: str | None = None
+    excluded: frozenset[str] = frozenset()
+    """Bibs that a restart left out, whatever their code (UCI 3.2.139, 3.2.140, 3.2.142)."""
     extra_shots_us: list[int] = field(default_factory=list)
     stopped_us: int | None = None
     stop_reason: str = ""
@@ -70,19 +76,18 @@ class HeatEvents:
     attempts: list[Attempt]
     decisions: list[Decision]
     set_aside: dict[str, str]
-
-
-RaceTime = Callable[[str, int, int], int]
-"""(device, its unwrapped device_us, fallback_us) → race µs."""
+    relegation_order: dict[str, int] = field(default_factory=dict)
+    """Command id of a decision → the order among those relegated that it asks for."""
 
 
 def read_log(log: HeatLog, race_time: RaceTime) -> HeatEvents:
-    """Fold the standing commands, then the impulses and the photo-finish sheets, into attempts."""
+    """Fold the standing commands, then the impulses in order of time and the photo-finish sheets, into attempts."""
     events = HeatEvents(opened=False, attempts=[Attempt(1, 0)], decisions=[], set_aside={})
     for command in log.standing():
         _apply(events, command)
-    for shot in log.shots:
-        at_us = race_time(shot.device, shot.device_us, shot.fallback_us)
+    shots = [(race_time.at(shot.device, shot.device_us, shot.fallback_us), shot) for shot in log.shots]
+    # A shot may come from a box's backlog, after a later one.
+    for at_us, shot in sorted(shots, key=lambda timed: timed[0]):
         _apply_shot(events.attempts, shot, at_us)
     for sheet in log.sheets:
         for attempt in reversed(events.attempts):
@@ -95,16 +100,25 @@ def read_log(log: HeatLog, race_time: RaceTime) -> HeatEvents:
 
 def _apply_shot(attempts: list[Attempt], shot: Shot, at_us: int) -> None:
     attempt = next((one for one in reversed(attempts) if one.from_us <= at_us), None)
-    if attempt is None or attempt.armed_us is None:
+    if attempt is None or attempt.armed_us is None or at_us < attempt.armed_us - ARM_SLACK_US:
         return
     if shot.role == "gun":
-        if attempt.start_us is None or attempt.start_source == "command":
-            attempt.start_us = at_us
-            attempt.start_source = f"gun impulse of {shot.device}"
-        elif at_us > attempt.start_us:
-            attempt.extra_shots_us.append(at_us)
+        _apply_gun(attempt, shot, at_us)
     elif shot.role == "bell" and attempt.start_us is not None and attempt.bell_us is None:
         attempt.bell_us = at_us
+
+
+def _apply_gun(attempt: Attempt, shot: Shot, at_us: int) -> None:
+    """The first shot is the start; a later one is for the starter to explain (double shot, UCI 3.2.019)."""
+    stopped = attempt.stopped_us is not None and at_us >= attempt.stopped_us
+    start_us = attempt.start_us
+    by_hand = attempt.start_source == "command"
+    if start_us is None or (by_hand and abs(at_us - start_us) <= GUN_BY_HAND_US):
+        if not stopped:
+            attempt.start_us = at_us
+            attempt.start_source = f"gun impulse of {shot.device}"
+    elif at_us > start_us + BOUNCE_US:
+        attempt.extra_shots_us.append(at_us)
 
 
 def _apply(events: HeatEvents, command: Command) -> None:
@@ -113,9 +127,10 @@ def _apply(events: HeatEvents, command: Command) -> None:
     match action:
         case OpenHeat():
             events.opened = True
-        case Arm():
+        # An arming or a start in a stopped attempt is that of a restart which was undone: it does not count.
+        case Arm() if attempt.stopped_us is None:
             attempt.armed_us = command.at_us
-        case Gun(at_us=at_us):
+        case Gun(at_us=at_us) if attempt.stopped_us is None:
             attempt.start_us = at_us if at_us is not None else command.at_us
             attempt.start_source = "command"
         case RingBell(at_us=at_us):
@@ -127,7 +142,8 @@ def _apply(events: HeatEvents, command: Command) -> None:
             attempt.stop_reason = reason
         case Restart(excluded=excluded):
             attempt.until_us = command.at_us
-            events.attempts.append(Attempt(attempt.number + 1, command.at_us))
+            left_out = attempt.excluded | {out.bib for out in excluded}
+            events.attempts.append(Attempt(attempt.number + 1, command.at_us, excluded=left_out))
             for out in excluded:
                 events.decisions.append(_decision(command, out.bib, out.code, out.article, out.reason))
         case Mishap(bib=bib, what=what):
@@ -137,8 +153,10 @@ def _apply(events: HeatEvents, command: Command) -> None:
         case Place(order=order):
             attempt.judged = order
             attempt.judged_by = f"{command.actor} ({command.role})"
-        case Decide(bib=bib, code=code, article=article, reason=reason):
+        case Decide(bib=bib, code=code, article=article, reason=reason, order=order):
             events.decisions.append(_decision(command, bib, code, article, reason))
+            if order is not None:
+                events.relegation_order[command.id] = order
         case Confirm():
             attempt.official = True
         case Reopen():

@@ -6,6 +6,8 @@ from config.loader import keirin_distance
 from config.models import Heat, LineName, Lines, Setup
 
 DISTANCE_TOLERANCE_M = 0.001
+SURVEY_TOLERANCE_M = 0.02
+"""Lines and loops are surveyed to the centimetre: half a lap of 333.33 m is 166.665 m, painted at 166.67 m."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ def line_position_m(lines: Lines, line: LineName) -> float:
 
 def _mark_at(marks: tuple[Mark, ...], distance_m: float) -> int:
     for mark in marks:
-        if abs(mark.distance_m - distance_m) <= DISTANCE_TOLERANCE_M:
+        if abs(mark.distance_m - distance_m) <= SURVEY_TOLERANCE_M:
             return mark.index
     return -1
 
@@ -74,7 +76,9 @@ def build_course(setup: Setup, heat: Heat) -> Course:
         sprint = distance.sprint_laps if sprint is None else sprint
     start = line_position_m(lines, rules.start_line)
     to_finish = (lines.finish_m - start) % length
-    exit_m = paced * length
+    to_exit = (line_position_m(lines, rules.exit_line) - start) % length
+    # The painted line, that time round which the paced laps come nearest to.
+    exit_m = to_exit + length * round((paced * length - to_exit) / length)
     finish_m = (paced + sprint) * length + to_finish
     found: list[tuple[float, int]] = []
     for number, loop in enumerate(setup.venue.loops):

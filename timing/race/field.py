@@ -3,9 +3,10 @@
 Rows 0 … R-1 are the riders by draw, row R is the pacer. MISSING where nothing is known.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timing.core.arrays import MISSING, Float64Array, Int64Array
 from timing.core.crossings import (
@@ -19,123 +20,168 @@ from timing.core.crossings import (
 )
 from timing.core.order import MarkOrder, order_at_marks
 from timing.core.splits import FieldSplits, field_splits
-from timing.race.attempts import Attempt, HeatEvents, RaceTime
+from timing.race.attempts import Attempt, HeatEvents
 from timing.race.heat import HeatLog
 from timing.race.picture import Aside
+from timing.race.reads import RaceTime
 
-MANUAL_DEVICE = "manual"
+MANUAL = "manual"
+"""Stands for the device where a person saw a passing."""
+
+UNKNOWN = -10
+AFTER_STOP = -11
+BY_HAND = -12
+"""Further reasons why a read has no mark, beside those of the kernel."""
 
 REASONS = {
     DUPLICATE: "duplicate read at this loop",
     TOO_FAST: "false trigger: nobody rides that fast from the read before",
     BEFORE_START: "before the start: riding in or warming up",
     AFTER_FINISH: "after the finish or past the last mark of the course",
+    UNKNOWN: "unknown transponder: nobody of this heat carries it",
+    AFTER_STOP: "after the race was stopped",
 }
+
+NO_READ = -1
+BY_A_PERSON = -2
+ASIDES_SHOWN = 50
 
 
 class Field(NamedTuple):
-    """`read_us[N, M]` times of reads only; `filled` with inferred ones; splits and orders of the riders."""
+    """N competitors, M marks. `read_us[N, M]` are times of reads only; `filled` has inferred ones too."""
 
     mark_m: Float64Array
     read_us: Int64Array
+    read_index: Int64Array
+    """`[N, M]`: which read of the log it was; BY_A_PERSON for a passing that was seen, NO_READ for none."""
     filled: FilledCrossings
     splits: FieldSplits
     order: MarkOrder
-    refs: dict[tuple[int, int], str]
-    manual: frozenset[tuple[int, int]]
     aside: list[Aside]
+    """The newest ASIDES_SHOWN of the reads that do not count."""
+    aside_count: int
     latest_us: int
     """The newest instant known to the heat, race µs."""
 
 
+class _Placed(NamedTuple):
+    """All reads of the attempt: `read[n]` of the log (or BY_A_PERSON), where and when, and the mark or reason."""
+
+    read: Int64Array
+    competitor: Int64Array
+    loop: Int64Array
+    at_us: Int64Array
+    mark: Int64Array
+
+
 def build_field(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: RaceTime, out: frozenset[str]) -> Field:
     """Place the reads of an attempt on the course and infer what was missed. `out`: bibs not awaited any more."""
-    course = log.course
-    start_us = attempt.start_us
-    mark_m = np.array([mark.distance_m for mark in course.marks], np.float64)
-    shape = (log.competitors, len(course.marks))
+    mark_m = log.mark_m
+    shape = (log.competitors, mark_m.size)
     read_us = np.full(shape, MISSING, np.int64)
-    refs: dict[tuple[int, int], str] = {}
-    manual: set[tuple[int, int]] = set()
+    read_index = np.full(shape, NO_READ, np.int64)
     aside: list[Aside] = []
-    latest_us = log.latest_us
-    if start_us is not None:
-        rows = _rows(log, events, attempt, race_time, aside)
-        if rows:
-            columns = np.array([row[:3] for row in rows], np.int64)
-            mark_loop = [mark.loop_index for mark in course.marks]
-            marks = assign_marks(
-                columns[:, 1], columns[:, 2], columns[:, 0], mark_loop, mark_m, start_us, log.competitors
-            ).mark.tolist()
-            for (at_us, competitor, loop, ref, device), mark in zip(rows, marks, strict=True):
-                if mark < 0:
-                    aside.append(Aside(ref, device, course.loops[loop], None, at_us, REASONS[mark]))
-                    continue
-                read_us[competitor, mark] = at_us
-                refs[competitor, mark] = ref
-                if device == MANUAL_DEVICE:
-                    manual.add((competitor, mark))
-        if course.marks[0].distance_m == 0.0:
+    aside_count = 0
+    if attempt.start_us is not None and mark_m.size:
+        placed = _place(log, events, attempt, race_time)
+        on_course = placed.mark >= 0
+        where = placed.competitor[on_course], placed.mark[on_course]
+        read_us[where] = placed.at_us[on_course]
+        read_index[where] = placed.read[on_course]
+        if mark_m[0] == 0.0:
             # The riders stand on the line: the gun is their crossing of it, whatever the loop read.
-            read_us[: log.pacer_index, 0] = start_us
-    filled = _fill(log, attempt, read_us, mark_m, latest_us, out)
-    riders_us = filled.crossing_us[: log.pacer_index]
+            read_us[: log.pacer_index, 0] = attempt.start_us
+        aside_count = int(np.count_nonzero(~on_course))
+        if aside_count:
+            aside = _asides(log, events, placed)
+    filled = _fill(log, attempt, read_us, out)
     return Field(
         mark_m,
         read_us,
+        read_index,
         filled,
-        field_splits(filled.crossing_us, mark_m, course.track_length_m),
-        order_at_marks(riders_us),
-        refs,
-        frozenset(manual),
+        field_splits(filled.crossing_us, mark_m, log.course.track_length_m),
+        order_at_marks(filled.crossing_us[: log.pacer_index]),
         aside,
-        latest_us,
+        aside_count,
+        log.latest_us,
     )
 
 
-def _rows(
-    log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: RaceTime, aside: list[Aside]
-) -> list[tuple[int, int, int, str, str]]:
-    """(race µs, competitor, loop, reference, device) of the attempt in time order."""
-    rows: list[tuple[int, int, int, str, str]] = []
-    until_us = attempt.until_us if attempt.stopped_us is None else min(attempt.until_us, attempt.stopped_us)
-    for read in log.reads:
-        at_us = race_time(read.device, read.device_us, read.fallback_us)
-        if at_us < attempt.from_us or at_us >= until_us:
-            continue
-        reason = events.set_aside.get(read.ref)
-        if reason is not None:
-            aside.append(Aside(read.ref, read.device, log.course.loops[read.loop], None, at_us, f"set aside: {reason}"))
-            continue
-        rows.append((at_us, read.competitor, read.loop, read.ref, read.device))
-    for bib, loop, at_us in attempt.manual:
-        if bib in log.index_of_bib and loop in log.loop_index:
-            rows.append((at_us, log.index_of_bib[bib], log.loop_index[loop], "", MANUAL_DEVICE))
-    rows.sort(key=lambda row: row[:3])
-    return rows
+def _place(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: RaceTime) -> _Placed:
+    """Reads from the beginning of the attempt to its end, in order of time, each with its mark or a reason."""
+    columns = log.table.columns()
+    at_us = race_time.of(log.table, columns)
+    index: Int64Array = np.flatnonzero((at_us >= attempt.from_us) & (at_us < attempt.until_us))
+    at_us, loop = at_us[index], columns.loop[index]
+    competitor = log.owners()[columns.transponder[index]] if index.size else index
+    seen = [
+        (log.index_of_bib[bib], log.loop_index[loop_id], seen_us)
+        for bib, loop_id, seen_us in attempt.manual
+        if bib in log.index_of_bib and loop_id in log.loop_index
+    ]
+    if seen:
+        by_person = np.array(seen, np.int64)
+        index = np.concatenate([index, np.full(len(seen), BY_A_PERSON, np.int64)])
+        competitor = np.concatenate([competitor, by_person[:, 0]])
+        loop = np.concatenate([loop, by_person[:, 1]])
+        at_us = np.concatenate([at_us, by_person[:, 2]])
+    # Equal times in a fixed order, so that the order of arrival cannot matter.
+    order = np.lexsort((loop, competitor, at_us))
+    index, competitor, loop, at_us = index[order], competitor[order], loop[order], at_us[order]
+    mark = np.where(competitor < 0, UNKNOWN, 0)
+    if attempt.stopped_us is not None:
+        mark[at_us >= attempt.stopped_us] = AFTER_STOP
+    if events.set_aside:
+        refs = [log.reads[one].ref if one >= 0 else "" for one in index.tolist()]
+        mark[[ref in events.set_aside for ref in refs]] = BY_HAND
+    counts = mark == 0
+    start_us = attempt.start_us if attempt.start_us is not None else attempt.from_us
+    mark[counts] = assign_marks(
+        competitor[counts], loop[counts], at_us[counts], log.mark_loop, log.mark_m, start_us, log.competitors
+    ).mark
+    return _Placed(index, competitor, loop, at_us, mark)
 
 
-def _fill(
-    log: HeatLog,
-    attempt: Attempt,
-    read_us: Int64Array,
-    mark_m: Float64Array,
-    latest_us: int,
-    out: frozenset[str],
-) -> FilledCrossings:
+def _asides(log: HeatLog, events: HeatEvents, placed: _Placed) -> list[Aside]:
+    found = []
+    for row in np.flatnonzero(placed.mark < 0)[-ASIDES_SHOWN:].tolist():
+        index, reason_number = int(placed.read[row]), int(placed.mark[row])
+        loop, at_us = log.course.loops[int(placed.loop[row])], int(placed.at_us[row])
+        read = log.reads[index] if index >= 0 else None
+        ref, device = ("", MANUAL) if read is None else (read.ref, read.device)
+        transponder = None if read is None else read.transponder
+        reason = REASONS.get(reason_number) or f"set aside: {events.set_aside.get(ref, '')}"
+        found.append(Aside(ref, device, loop, transponder, at_us, reason))
+    return found
+
+
+def _fill(log: HeatLog, attempt: Attempt, read_us: Int64Array, out: frozenset[str]) -> FilledCrossings:
     course = log.course
-    last_mark = len(course.marks) - 1
-    exit_marks = np.flatnonzero(mark_m <= course.exit_m + 0.001)
+    last_mark = log.mark_m.size - 1
     awaited = np.full(log.competitors, last_mark, np.int64)
-    awaited[log.pacer_index] = int(exit_marks[-1]) if exit_marks.size else -1
+    awaited[log.pacer_index] = int(np.count_nonzero(log.mark_m <= course.exit_m + 0.001)) - 1
     for bib in out:
         awaited[log.index_of_bib[bib]] = -1
     if attempt.stopped_us is not None or attempt.closed:
         awaited[:] = -1
-    filled = fill_missed(read_us, mark_m, awaited, latest_us, len(course.loops))
+    filled = fill_missed(read_us, log.mark_m, awaited, log.latest_us, len(course.loops))
     for bib, mark in attempt.rejected:
         row = log.index_of_bib.get(bib)
         if row is not None and 0 <= mark <= last_mark and read_us[row, mark] == MISSING:
             filled.crossing_us[row, mark] = MISSING
             filled.source[row, mark] = 0
     return filled
+
+
+def truncated_ms(duration_us: Int64Array) -> Int64Array:
+    """`timing.units.truncate_to_ms` of a whole array: toward zero, in integers."""
+    whole: Int64Array = np.sign(duration_us) * (np.abs(duration_us) // 1_000)
+    return whole
+
+
+def or_none(values: NDArray[np.int64] | NDArray[np.float64], known: NDArray[np.bool_]) -> list[Any]:
+    """A column for messages: Python numbers, None where nothing is known."""
+    column = values.astype(object)
+    column[~known] = None
+    return list(column)

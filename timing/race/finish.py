@@ -4,6 +4,7 @@ Place is never derived from the gap (DESIGN §5): both are kept as they were jud
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -22,9 +23,13 @@ WARNING = "W"
 Source = Literal["judge", "photo_finish", "transponder", "none"]
 
 
+NOBODY = ""
+"""Stands in a group for a line of the photo-finish without a rider of this heat: the place is taken all the same."""
+
+
 class _Placing(NamedTuple):
     groups: list[list[str]]
-    """Placed bibs from first to last; a group of several is a dead heat."""
+    """Placed bibs (or NOBODY) from first to last; a group of several is a dead heat."""
     rest: list[str]
     """Riders without a place, in the order in which they are listed."""
     source: Source
@@ -35,6 +40,8 @@ class _Verdict:
     code: str
     reason: str
     serial: int
+    order: int | None = None
+    """Among several relegated, as the commissaire ordered it."""
 
 
 def transponder_finish_us(log: HeatLog, field: Field) -> dict[str, int]:
@@ -62,8 +69,9 @@ def finish_and_results(
     by_transponder = transponder_finish_us(log, field)
     lines = attempt.sheet.sheet.lines if attempt.sheet is not None else ()
     placing = _placing(log, attempt, lines, by_transponder)
-    finish = _finish(log, attempt, field, placing, lines, by_transponder)
-    return finish, _results(log, events, placing, lines, by_transponder)
+    results = _results(log, events, placing, lines, by_transponder)
+    winner = results[0].bib if results and results[0].place is not None else None
+    return _finish(log, attempt, field, winner, lines, by_transponder), results
 
 
 def _placing(
@@ -78,17 +86,23 @@ def _placing(
     elif lines:
         source = "photo_finish"
         by_place: dict[int, list[str]] = {}
+        read: set[str] = set()
         for line in lines:
-            if line.place is not None and line.bib in log.index_of_bib:
-                by_place.setdefault(line.place, []).append(str(line.bib))
+            if line.place is None or line.bib in read:
+                continue
+            known = line.bib is not None and line.bib in log.index_of_bib
+            by_place.setdefault(line.place, []).append(str(line.bib) if known else NOBODY)
+            read.update({line.bib} if line.bib is not None else ())
         groups = [by_place[place] for place in sorted(by_place)]
     elif by_transponder:
         source = "transponder"
-        ordered = sorted(by_transponder, key=lambda bib: by_transponder[bib])
-        groups = [[bib] for bib in ordered]
+        by_time: dict[int, list[str]] = {}
+        for bib, at_us in by_transponder.items():
+            by_time.setdefault(at_us, []).append(bib)
+        groups = [by_time[at_us] for at_us in sorted(by_time)]
     placed = {bib for group in groups for bib in group}
     listed = [line.bib for line in lines if line.bib in log.index_of_bib and line.bib not in placed]
-    rest = [bib for bib in listed if bib is not None]
+    rest = [bib for bib in dict.fromkeys(listed) if bib is not None]
     rest += [bib for bib in everybody if bib not in placed and bib not in rest]
     return _Placing([group for group in groups if group], rest, source)
 
@@ -102,7 +116,7 @@ def _verdicts(events: HeatEvents) -> tuple[dict[str, _Verdict], dict[str, int]]:
             warnings[decision.bib] = warnings.get(decision.bib, 0) + 1
             continue
         reason = f"{decision.article}: {decision.reason}" if decision.article else decision.reason
-        verdicts[decision.bib] = _Verdict(decision.code, reason, serial)
+        verdicts[decision.bib] = _Verdict(decision.code, reason, serial, events.relegation_order.get(decision.command))
     return verdicts, warnings
 
 
@@ -116,34 +130,46 @@ def _results(
     codes = {code.code: code for code in log.setup.rules.codes}
     verdicts, warnings = _verdicts(events)
     sheet = {line.bib: line for line in lines}
+    # A rider without a place makes room: those behind move up.
     groups = [[bib for bib in group if bib not in verdicts] for group in placing.groups]
     groups = [group for group in groups if group]
     kept = {bib: v for bib, v in verdicts.items() if bib in log.index_of_bib and _keeps_place(codes, v.code)}
-    # REL is the last place of the heat; among several relegated the one ordered first stays ahead.
-    groups += [[bib] for bib in sorted(kept, key=lambda bib: kept[bib].serial)]
+    # REL is the last place of the heat; no article orders several: the commissaire does, else the first ruled on.
+    groups += [[bib] for bib in sorted(kept, key=lambda bib: _relegation_key(kept[bib]))]
     times = _finish_times(placing, sheet, by_transponder)
-    winner = groups[0][0] if groups else None
-    winner_us = times.get(winner) if winner is not None and winner not in kept else None
+    first = groups[0] if groups else []
+    winner_us = next((times[bib] for bib in first if bib in times and bib not in kept), None)
     rows: list[ResultLine] = []
     place = log.heat.first_place
     for group in groups:
         for bib in group:
+            if bib == NOBODY:
+                continue
             gap_us = None
-            if bib != winner and bib not in kept and winner_us is not None and bib in times:
+            if bib not in first and bib not in kept and winner_us is not None and bib in times:
                 gap_us = times[bib] - winner_us
             verdict = verdicts.get(bib)
             rows.append(_line(log, len(rows) + 1, place, bib, gap_us, verdict, placing.source, warnings))
         place += len(group)
     rest = [bib for bib in placing.rest if bib not in kept]
     rest += [bib for group in placing.groups for bib in group if bib in verdicts and bib not in kept]
-    rest.sort(key=lambda bib: codes[verdicts[bib].code].sort if bib in verdicts else -1)
-    for bib in rest:
-        verdict = verdicts.get(bib)
-        line = sheet.get(bib)
-        if verdict is None and line is not None and line.status in codes:
-            verdict = _Verdict(str(line.status), "as read on the photo-finish", 0)
+    without = [(bib, verdicts.get(bib) or _read_off(codes, sheet.get(bib))) for bib in rest]
+    without.sort(key=lambda one: -1 if one[1] is None else codes[one[1].code].sort)
+    for bib, verdict in without:
         rows.append(_line(log, len(rows) + 1, None, bib, None, verdict, placing.source, warnings))
     return tuple(rows)
+
+
+def _read_off(codes: dict[str, StatusCode], line: PhotoFinishLine | None) -> _Verdict | None:
+    """The code that the camera's operator entered for a rider without a place, until a commissaire rules."""
+    if line is None or line.status is None or line.status not in codes:
+        return None
+    return _Verdict(line.status, "as read on the photo-finish", 0)
+
+
+def _relegation_key(verdict: _Verdict) -> tuple[bool, int, int]:
+    """Ordered ones first, by their order; then in the order in which they were ruled on."""
+    return verdict.order is None, verdict.order or 0, verdict.serial
 
 
 def _keeps_place(codes: dict[str, StatusCode], code: str) -> bool:
@@ -153,9 +179,18 @@ def _keeps_place(codes: dict[str, StatusCode], code: str) -> bool:
 def _finish_times(
     placing: _Placing, sheet: dict[str | None, PhotoFinishLine], by_transponder: dict[str, int]
 ) -> dict[str, int]:
-    """Times on one scale: all from the photo-finish where there is one, else all from the transponders."""
+    """Times on one scale: all from the photo-finish where there is one, else all from the transponders.
+
+    A camera that states gaps and no times gives a scale too: the winner's is its zero.
+    """
+    if not sheet:
+        return by_transponder
     timed = {str(bib): line.time_us for bib, line in sheet.items() if bib and line.time_us is not None}
-    return timed if sheet else by_transponder
+    if timed:
+        return timed
+    gaps = {str(bib): line.gap_us for bib, line in sheet.items() if bib and line.gap_us is not None}
+    winners = (str(bib) for bib, line in sheet.items() if bib and line.place == 1)
+    return gaps and dict.fromkeys(winners, 0) | gaps
 
 
 def _line(
@@ -188,7 +223,7 @@ def _finish(
     log: HeatLog,
     attempt: Attempt,
     field: Field,
-    placing: _Placing,
+    winner: str | None,
     lines: tuple[PhotoFinishLine, ...],
     by_transponder: dict[str, int],
 ) -> Finish:
@@ -200,8 +235,8 @@ def _finish(
             gap_ms = truncate_to_ms(int(gaps.gap_us[index]))
             entries.append(OrderEntry(bib, int(gaps.place[index]), gap_ms, False, 100))
         entries.sort(key=lambda entry: (entry.place, entry.bib))
-    photo = [str(line.bib) for line in lines if line.place is not None]
-    last_200_us = _last_200_us(log, field, placing)
+    photo = [str(line.bib) for line in lines if line.place is not None and line.bib in log.index_of_bib]
+    last_200_us = _last_200_us(log, field, winner)
     return Finish(
         transponder=tuple(entries),
         photo_finish=tuple(photo),
@@ -216,7 +251,7 @@ def _finish(
 def _disagreements(photo: list[str], by_transponder: dict[str, int]) -> tuple[Disagreement, ...]:
     """Pairs that follow each other in the photo-finish and came in the other order by transponder."""
     found = []
-    for ahead, behind in zip(photo, photo[1:], strict=False):
+    for ahead, behind in pairwise(photo):
         if ahead in by_transponder and behind in by_transponder:
             gap_us = by_transponder[behind] - by_transponder[ahead]
             if gap_us < 0:
@@ -224,11 +259,11 @@ def _disagreements(photo: list[str], by_transponder: dict[str, int]) -> tuple[Di
     return tuple(found)
 
 
-def _last_200_us(log: HeatLog, field: Field, placing: _Placing) -> int | None:
+def _last_200_us(log: HeatLog, field: Field, winner: str | None) -> int | None:
     """The winner's time from the 200 m line to the finish, by its transponder at both loops."""
     course = log.course
-    if not placing.groups or course.l200_mark < 0 or course.finish_mark < 0:
+    if winner is None or course.l200_mark < 0 or course.finish_mark < 0:
         return None
-    row = log.index_of_bib[placing.groups[0][0]]
+    row = log.index_of_bib[winner]
     from_us, to_us = int(field.read_us[row, course.l200_mark]), int(field.read_us[row, course.finish_mark])
     return None if MISSING in (from_us, to_us) else to_us - from_us

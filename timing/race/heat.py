@@ -7,35 +7,24 @@ undo is nothing but a command that is left out.
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
 from config.models import Heat, Pacer, Rider, Setup
 from drivers.records import Impulse, Passing, PhotoFinish
 from timing.clock import ClockFit
-from timing.core.crossings import DUPLICATE_WINDOW_US
+from timing.core.arrays import Float64Array, Int64Array
 from timing.race.actions import Confirm, Reopen, SwapTransponder, Undo
 from timing.race.course import Course, build_course
 from timing.race.events import Command
 from timing.race.picture import Aside
+from timing.race.reads import Read, ReadTable
 
 ASIDE_KEPT = 200
 """Set-aside reads kept for the screens; all of them are in the journal."""
 
 
-class Read(msgspec.Struct, frozen=True):
-    """A transponder read of a competitor of this heat. `device_us` is on the device's unwrapped scale."""
-
-    ref: str
-    competitor: int
-    loop: int
-    device: str
-    device_us: int
-    fallback_us: int
-    """Race time by the host's clock alone, for a device without a fit."""
-    sequence: int | None
-
-
 class Shot(msgspec.Struct, frozen=True):
-    """An impulse with a role: gun, bell or photocell."""
+    """An impulse of the gun or the bell."""
 
     ref: str
     role: str
@@ -64,33 +53,33 @@ class HeatLog:
         self.riders: tuple[Rider, ...] = tuple(riders[position.bib] for position in self.start_list)
         self.pacer: Pacer = next(pacer for pacer in setup.meet.pacers if pacer.id == heat.pacer)
         self.competitor_of: dict[str, int] = {}
-        for index, rider in enumerate(self.riders):
-            for transponder in rider.transponders:
-                self.competitor_of[transponder] = index
-        for transponder in self.pacer.transponders:
-            self.competitor_of[transponder] = self.pacer_index
         self.index_of_bib = {rider.bib: index for index, rider in enumerate(self.riders)}
         self.loop_index = {loop: number for number, loop in enumerate(self.course.loops)}
         self.opened_us: int | None = None
-        self.reads: list[Read] = []
+        self.mark_m: Float64Array = np.array([mark.distance_m for mark in self.course.marks], np.float64)
+        self.mark_loop: Int64Array = np.array([mark.loop_index for mark in self.course.marks], np.int64)
+        self.table = ReadTable()
         self.shots: list[Shot] = []
+        self.cells = 0
+        """Photocell impulses: journaled and counted; the camera and the loops carry the result."""
         self.sheets: list[Sheet] = []
         self.commands: list[Command] = []
         self.undone: set[str] = set()
+        self.closed = False
+        """Whether the result is official, so that nothing that arrives later may change it."""
+        self.version = 0
+        """Rises with everything logged: what was derived from an older version is out of date."""
         self.aside: list[Aside] = []
         self.aside_count = 0
         self.latest_us = 0
         self.fits: dict[str, ClockFit] = {}
         self._numbers: set[tuple[str, int, int]] = set()
-        self._last_read: dict[tuple[int, int], int] = {}
+        self._wire_transponders()
 
     @property
-    def closed(self) -> bool:
-        """Whether the result is official, so that nothing that arrives later may change it."""
-        for command in reversed(self.commands):
-            if command.id not in self.undone and isinstance(command.action, Confirm | Reopen):
-                return isinstance(command.action, Confirm)
-        return False
+    def reads(self) -> list[Read]:
+        """Every read at a loop of the venue, in journal order."""
+        return self.table.reads
 
     @property
     def pacer_index(self) -> int:
@@ -106,12 +95,15 @@ class HeatLog:
         """The commands that count, in order."""
         return (command for command in self.commands if command.id not in self.undone)
 
-    def take_passing(self, ref: str, passing: Passing, loop: str | None, device_us: int, race_us: int) -> None:
-        """Log a passing at a loop of the venue, or set it aside with the reason."""
-        competitor = self.competitor_of.get(passing.transponder)
-        if competitor is None:
-            self.set_aside(ref, passing, loop, race_us, "unknown transponder: nobody of this heat carries it")
-            return
+    def take_passing(
+        self, ref: str, passing: Passing, loop: str | None, device_us: int, race_us: int, fallback_us: int
+    ) -> None:
+        """Log a passing at a loop of the venue, or set it aside with the reason.
+
+        Whose it is and which crossing it was is derived later: a swap of transponders or a read that arrives
+        out of order may change both.
+        """
+        self.version += 1
         number = self.loop_index.get(loop) if loop is not None else None
         if number is None:
             self.set_aside(ref, passing, loop, race_us, "the device's channel is wired to no loop of the venue")
@@ -122,30 +114,25 @@ class HeatLog:
                 self.set_aside(ref, passing, loop, race_us, "the device sent this passing before")
                 return
             self._numbers.add(key)
-        before_us = self._last_read.get((competitor, number))
-        if before_us is not None and abs(race_us - before_us) < DUPLICATE_WINDOW_US:
-            apart_ms = abs(race_us - before_us) // 1_000
-            self.set_aside(
-                ref, passing, loop, race_us, f"duplicate read: {apart_ms} ms from the read before at this loop"
-            )
-            return
-        self._last_read[competitor, number] = race_us
-        fallback_us = passing.received_us
-        self.reads.append(Read(ref, competitor, number, passing.device, device_us, fallback_us, passing.sequence))
+        self.table.append(Read(ref, passing.transponder, number, passing.device, device_us, fallback_us))
 
     def take_impulse(
         self, ref: str, impulse: Impulse, role: str | None, loop: str | None, device_us: int, race_us: int
     ) -> None:
         """Log an impulse of a known role, or set it aside."""
+        self.version += 1
         if role is None:
             self.set_aside(ref, impulse, loop, race_us, "the device's channel has no role in the meet file")
-            return
-        self.shots.append(Shot(ref, role, loop, impulse.device, device_us, impulse.received_us))
+        elif role == "photocell":
+            self.cells += 1
+        else:
+            self.shots.append(Shot(ref, role, loop, impulse.device, device_us, impulse.received_us))
 
     def take_sheet(self, ref: str, sheet: PhotoFinish) -> bool:
         """Log a photo-finish sheet; False when it repeats the last one (cameras send theirs again and again)."""
         if self.repeats_sheet(sheet):
             return False
+        self.version += 1
         self.sheets.append(Sheet(ref, sheet))
         return True
 
@@ -155,6 +142,7 @@ class HeatLog:
 
     def take_command(self, command: Command) -> None:
         """Log a command that was accepted."""
+        self.version += 1
         self.commands.append(command)
         # From the last to the first: an undo counts unless a later undo that counts took it back (redo).
         self.undone = set()
@@ -163,6 +151,12 @@ class HeatLog:
                 self.undone.add(other.action.command)
         if isinstance(command.action, SwapTransponder | Undo):
             self._wire_transponders()
+        if isinstance(command.action, Confirm | Reopen):
+            self.closed = isinstance(command.action, Confirm)
+
+    def owners(self) -> Int64Array:
+        """`[transponders of the table]`: the competitor who carries each, -1 for nobody of this heat."""
+        return np.array([self.competitor_of.get(one, -1) for one in self.table.transponders], np.int64)
 
     def _wire_transponders(self) -> None:
         """Give each rider the transponders entered, then those of the swaps that stand."""

@@ -9,23 +9,23 @@ from typing import NamedTuple
 import numpy as np
 
 from timing.core.arrays import MISSING
-from timing.race.attempts import Attempt, HeatEvents, RaceTime, read_log
-from timing.race.field import Field, build_field
+from timing.race.attempts import Attempt, HeatEvents, read_log
+from timing.race.field import ASIDES_SHOWN, Field, build_field
 from timing.race.finish import finish_and_results
 from timing.race.heat import HeatLog
+from timing.race.notices import Facts, notices
 from timing.race.pacing import pace_report
 from timing.race.picture import (
     RACING_STATES,
     AttemptSummary,
     Bell,
-    Finish,
     HeatPicture,
     HeatState,
-    PaceReport,
     ResultLine,
     ResultStatus,
     Starter,
 )
+from timing.race.reads import RaceTime
 from timing.race.standings import mark_orders, rider_splits
 
 OUT_CODES = frozenset({"DNF", "DNS", "DSQ"})
@@ -46,14 +46,16 @@ def derive(log: HeatLog, race_time: RaceTime, uncertainty_us: int) -> HeatPictur
     """The heat's picture. `race_time` maps a device's time to race µs; `uncertainty_us` is its largest ±."""
     events = read_log(log, race_time)
     attempt = events.attempts[-1]
-    out = frozenset(one.bib for one in events.decisions if one.code in OUT_CODES) & frozenset(log.index_of_bib)
+    ruled_out = frozenset(one.bib for one in events.decisions if one.code in OUT_CODES)
+    out = (ruled_out | attempt.excluded) & frozenset(log.index_of_bib)
     field = build_field(log, events, attempt, race_time, out)
-    progress = _progress(log, field, out)
+    progress = _progress(log, attempt, field, out)
     state = heat_state(log, events, attempt, progress)
-    pace = pace_report(log, field, racing=state in RACING_STATES)
+    pace = pace_report(log, field, state in RACING_STATES, attempt.stopped_us is not None)
     finish, results = finish_and_results(log, events, attempt, field)
     counter = attempt.lap_counter if attempt.lap_counter is not None else log.course.total_laps
     bell = _bell(log, attempt, field, progress, state)
+    facts = Facts(state, pace, finish, bell)
     asides = sorted([*log.aside, *field.aside], key=lambda aside: (aside.at_us, aside.read))
     return HeatPicture(
         heat=log.heat.id,
@@ -83,9 +85,9 @@ def derive(log: HeatLog, race_time: RaceTime, uncertainty_us: int) -> HeatPictur
         finish=finish,
         results=results,
         decisions=tuple(events.decisions),
-        notices=_notices(log, attempt, field, progress, state, bell, pace, finish),
-        set_aside=tuple(asides[-50:]),
-        set_aside_count=log.aside_count + len(field.aside),
+        notices=notices(log, events, attempt, field, facts),
+        set_aside=tuple(asides[-ASIDES_SHOWN:]),
+        set_aside_count=log.aside_count + field.aside_count,
         clock_uncertainty_us=uncertainty_us,
     )
 
@@ -108,16 +110,22 @@ def _starters(log: HeatLog, events: HeatEvents) -> tuple[Starter, ...]:
     )
 
 
-def _progress(log: HeatLog, field: Field, out: frozenset[str]) -> Progress:
+def _progress(log: HeatLog, attempt: Attempt, field: Field, out: frozenset[str]) -> Progress:
     reads = field.read_us[: log.pacer_index] != MISSING
     seen = np.flatnonzero(reads.any(axis=0))
     pacer = np.flatnonzero(field.read_us[log.pacer_index] != MISSING)
     finish = log.course.finish_mark
     in_race = [index for index, rider in enumerate(log.riders) if rider.bib not in out]
+    home = reads[:, finish].tolist() if finish >= 0 else []
+    for bib, mark in attempt.accepted:
+        # Accepted by a person: the rider is home, though the time stays an inferred one and out of the result.
+        row = log.index_of_bib[bib]
+        if mark == finish and field.filled.crossing_us[row, mark] != MISSING:
+            home[row] = True
     return Progress(
         head_m=float(field.mark_m[seen[-1]]) if seen.size else -1.0,
         pacer_m=float(field.mark_m[pacer[-1]]) if pacer.size else -1.0,
-        finished=sum(bool(reads[index, finish]) for index in in_race) if finish >= 0 else 0,
+        finished=sum(home[index] for index in in_race) if home else 0,
         awaited=len(in_race),
     )
 
@@ -185,57 +193,3 @@ def _result_status(state: HeatState, progress: Progress, results: tuple[ResultLi
     if state == "provisional":
         return "provisional"
     return "virtual" if any(line.place is not None for line in results) else "none"
-
-
-def _notices(
-    log: HeatLog,
-    attempt: Attempt,
-    field: Field,
-    progress: Progress,
-    state: HeatState,
-    bell: Bell,
-    pace: PaceReport,
-    finish: Finish,
-) -> tuple[str, ...]:
-    """What needs a person, most urgent first."""
-    notices: list[str] = []
-    racing = state in RACING_STATES
-    if racing and attempt.extra_shots_us:
-        notices.append("the gun was fired again: stop the race if the starter stopped it (UCI 3.2.019)")
-    first_half_us = _half_lap_us(log, field)
-    for at_us, bib, what in attempt.mishaps:
-        if first_half_us is None or at_us <= first_half_us:
-            notices.append(f"mishap of {bib} ({what}) in the first half lap: new start of all (UCI 3.2.143)")
-        else:
-            notices.append(f"mishap of {bib} ({what}) after the first half lap: the race goes on (UCI 3.2.143)")
-    for margin in pace.riders_ahead:
-        notices.append(
-            f"rider {margin.bib} ahead of the pacer at {margin.distance_m:g} m by {-margin.margin_m:.2f} m: "
-            "commissaire to rule (UCI 3.2.140)"
-        )
-    if racing and bell.prompt:
-        notices.append("ring the bell as the head of the race begins the last lap, then log it")
-    if bell.due_us is not None and bell.rung_us is None and state in {"finished", "provisional"}:
-        notices.append("no bell was logged")
-    for one in finish.disagreements:
-        notices.append(
-            f"photo-finish has {one.ahead} before {one.behind}, transponders the other way by "
-            f"{-one.transponder_gap_ms} ms: the photo-finish stands"
-        )
-    if state == "finished":
-        notices.append("awaiting the photo-finish or the judge's order")
-    if pace.pull_off != "awaited" and pace.compliant is False:
-        notices.append(f"pace: {pace.summary}")
-    return tuple(notices)
-
-
-def _half_lap_us(log: HeatLog, field: Field) -> int | None:
-    """Race µs at which the head of the race completed the laps in which a mishap means a new start."""
-    limit_m = log.setup.rules.keirin.mishap_restart_laps * log.course.track_length_m
-    for mark in log.course.marks:
-        if mark.distance_m >= limit_m - TOLERANCE_M:
-            times = field.read_us[: log.pacer_index, mark.index]
-            read = times[times != MISSING]
-            if read.size:
-                return int(read.min())
-    return None

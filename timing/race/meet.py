@@ -19,24 +19,28 @@ from drivers.records import (
     PhotoFinish,
     Record,
     SequenceGap,
+    Unhandled,
 )
 from timing.clock import ClockFit, DeviceClock
 from timing.race import keirin
 from timing.race.actions import OpenHeat
-from timing.race.attempts import RaceTime
 from timing.race.events import (
     Command,
     Event,
     SequenceReserved,
+    ServiceStarted,
     SetupTaken,
     event_time_us,
 )
 from timing.race.heat import HeatLog
 from timing.race.orders import refuse
 from timing.race.picture import HeatPicture
+from timing.race.reads import RaceTime
 
 INBOX_KEPT = 200
 """Records that fit no heat kept for the screens; all of them are in the journal."""
+FARTHEST_US = 2**53
+"""No clock shows more µs than this (the year 2255 in UTC); what does is a damaged record, not a passing."""
 ROUTING_SLACK_US = 2_000_000
 """A device's clock may be this far off before its passing is taken for one of the heat before."""
 
@@ -115,7 +119,12 @@ class MeetState:
         self.latest_us = 0
         self._device_setup: dict[str, Device] = {}
         self._openings: list[tuple[int, str]] = []
-        self._frozen_pictures: dict[str, HeatPicture] = {}
+        self._missing: dict[str, list[tuple[int, int]]] = {}
+        """Per device, the ranges of numbers that it was asked for and that are not on disk."""
+        self._frozen_pictures: dict[str, tuple[int, HeatPicture]] = {}
+        """Of heats whose clock fits are frozen: the version of the log and what it meant."""
+        self._live_pictures: dict[str, HeatPicture] = {}
+        """Of the others, until the next event."""
 
     def apply(self, row: int, event: Event) -> list[PassingNews]:
         """Take one journaled event. Returns the passings in it, for the stream that shows them at once."""
@@ -131,10 +140,15 @@ class MeetState:
             view = self.devices.get(event.device)
             if view is not None:
                 view.state, view.reason, view.advice = event.state, event.reason, event.advice
+        elif isinstance(event, ServiceStarted):
+            for view in self.devices.values():
+                # A process that begins has no line to any box yet.
+                view.state, view.reason, view.advice = "unknown", "", ""
         elif isinstance(event, SetupTaken):
             self._take_setup(event.setup)
         elif isinstance(event, SequenceReserved):
             self.sequence_until = max(self.sequence_until, event.until)
+        self._live_pictures.clear()
         if self.current is not None:
             log = self.heats[self.current]
             if not log.closed:
@@ -144,19 +158,30 @@ class MeetState:
     def picture(self, heat: str) -> HeatPicture:
         """The picture of a heat, derived from its log from scratch. Raises KeyError for an unknown heat."""
         log = self.heats[heat]
-        if heat in self._frozen_pictures:
-            return self._frozen_pictures[heat]
-        fits = log.fits if log.fits else {device: clock.fit() for device, clock in self.clocks.items()}
-        used = {read.device for read in log.reads}
-        picture = keirin.derive(log, self._race_time(fits), _largest_uncertainty(fits, used))
-        if log.fits:
-            self._frozen_pictures[heat] = picture
+        if not log.fits:
+            if heat not in self._live_pictures:
+                self._live_pictures[heat] = _derive(log, self._fits())
+            return self._live_pictures[heat]
+        version, picture = self._frozen_pictures.get(heat, (-1, None))
+        if picture is None or version != log.version:
+            # A read from a box's backlog can still reach a heat that is over.
+            picture = _derive(log, log.fits)
+            self._frozen_pictures[heat] = (log.version, picture)
         return picture
 
+    def _fits(self) -> dict[str, ClockFit]:
+        return {device: clock.fit() for device, clock in self.clocks.items()}
+
     def resume(self, device: str) -> Resume:
-        """Where a device's backlog has to begin: the last of its numbers that is on disk."""
+        """Where a device's backlog has to begin: before the oldest number that is missing on disk.
+
+        A box that was heard but has no passing on disk yet is asked for all that it has.
+        """
         view = self.devices.get(device)
-        return Resume() if view is None else Resume(view.last_sequence, view.decoder)
+        if view is None or not view.last_received_us:
+            return Resume()
+        last = view.last_sequence if view.last_sequence is not None else 0
+        return Resume(min([last, *(first - 1 for first, _ in self._missing[device])]), view.decoder)
 
     def race_us(self, device: str, device_us: int, received_us: int) -> int:
         """Race time of a device's instant by the fit as it is now; received_us where the device is unknown."""
@@ -168,10 +193,16 @@ class MeetState:
     def _take_record(self, ref: str, record: Record, news: list[PassingNews]) -> None:
         view = self.devices.get(record.device)
         clock = self.clocks.get(record.device)
-        if view is None or clock is None:
+        if view is None or clock is None or record.device not in self._device_setup:
             self._to_inbox(ref, record, record.received_us, "the device is not in the meet file any more")
             return
         view.last_received_us = record.received_us
+        device_us = getattr(record, "device_us", None)
+        if device_us is not None and abs(device_us) > FARTHEST_US:
+            self._to_inbox(
+                ref, record, record.received_us, f"its time {device_us} µs is no time: check the box's clock"
+            )
+            return
         clock.observe(record)
         if isinstance(record, Passing):
             self._take_passing(ref, record, view, clock, news)
@@ -186,6 +217,11 @@ class MeetState:
             view.last_error = record.reason
         elif isinstance(record, SequenceGap):
             view.gaps_open = 0 if record.asked else view.gaps_open + record.last - record.first + 1
+            others = [one for one in self._missing[record.device] if one != (record.first, record.last)]
+            # Not asked: asked in vain. What the box does not have is not asked for again.
+            self._missing[record.device] = [*others, (record.first, record.last)] if record.asked else others
+        elif isinstance(record, Unhandled) and record.name == "numbering_restarted":
+            self._missing[record.device] = []
 
     def _take_passing(
         self, ref: str, passing: Passing, view: DeviceView, clock: DeviceClock, news: list[PassingNews]
@@ -199,6 +235,8 @@ class MeetState:
             view.last_sequence = passing.sequence
         elif passing.sequence is not None:
             view.last_sequence = max(view.last_sequence or 0, passing.sequence)
+        if passing.sequence is not None and self._missing[passing.device]:
+            self._missing[passing.device] = _without(self._missing[passing.device], passing.sequence)
         loop = _loop_of(self._device_setup[passing.device], passing.channel)
         log = self._log_at(race_us)
         competitor = None
@@ -208,7 +246,8 @@ class MeetState:
             self._to_inbox(ref, passing, race_us, f"arrived after the result of {log.heat.id} was made official")
         else:
             competitor = log.competitor_of.get(passing.transponder)
-            log.take_passing(ref, passing, loop, unwrapped_us, race_us)
+            fallback_us = passing.received_us - self._device_setup[passing.device].transport_delay_us
+            log.take_passing(ref, passing, loop, unwrapped_us, race_us, fallback_us)
         bib = None
         if log is not None and competitor is not None and competitor < log.pacer_index:
             bib = log.riders[competitor].bib
@@ -280,21 +319,21 @@ class MeetState:
         if isinstance(action, OpenHeat):
             self._open(heat, command.at_us)
         log.take_command(command)
-        self._frozen_pictures.pop(heat, None)
         if log.closed and not log.fits:
-            log.fits = {device: clock.fit() for device, clock in self.clocks.items()}
+            log.fits = self._fits()
 
     def _open(self, heat: str, at_us: int) -> None:
         if self.current is not None and self.current != heat:
             # What is over keeps the clock fits that it had: later drift must not move its times.
             before = self.heats[self.current]
             if not before.fits:
-                before.fits = {device: clock.fit() for device, clock in self.clocks.items()}
+                before.fits = self._fits()
         log = self.heats[heat]
-        log.fits = {}
-        log.opened_us = at_us
-        self.current = heat
-        self._openings.append((at_us, heat))
+        log.opened_us = at_us if log.opened_us is None else log.opened_us
+        if self.current != heat:
+            log.fits = {}
+            self.current = heat
+            self._openings.append((at_us, heat))
 
     # -- setup -----------------------------------------------------------------------------------------------
 
@@ -302,23 +341,24 @@ class MeetState:
         """A new configuration keeps every log of a heat that is already opened."""
         self.setup = setup
         meet = setup.meet
-        for heat in meet.heats:
-            if heat.id not in self.heats or self.heats[heat.id].opened_us is None:
-                self.heats[heat.id] = HeatLog(setup, heat)
+        opened = {name: log for name, log in self.heats.items() if log.opened_us is not None}
+        self.heats = {heat.id: opened.get(heat.id) or HeatLog(setup, heat) for heat in meet.heats} | opened
+        before = self._device_setup
         self._device_setup = {device.id: device for device in meet.devices}
         for device in meet.devices:
+            known = before.get(device.id)
             if device.id not in self.devices:
                 self.devices[device.id] = DeviceView(device.id, device.protocol, device.loop)
+                self._missing[device.id] = []
+            view = self.devices[device.id]
+            view.protocol, view.loop = device.protocol, device.loop
+            if device.id not in self.clocks or (known is not None and _clock_of(known) != _clock_of(device)):
                 self.clocks[device.id] = DeviceClock(device, setup.venue.timezone)
 
-    def _race_time(self, fits: Mapping[str, ClockFit]) -> RaceTime:
-        def race_time(device: str, device_us: int, fallback_us: int) -> int:
-            fit = fits.get(device)
-            if fit is None or fit.quality == "none":
-                return fallback_us
-            return fit.race_us(device_us)
 
-        return race_time
+def _clock_of(device: Device) -> tuple[str, int, int]:
+    """What a device's clock fit rests on: where this changes, nothing learned before holds."""
+    return device.clock, device.transport_delay_us, device.resolution_us
 
 
 def _loop_of(device: Device, channel: str | None) -> str | None:
@@ -326,6 +366,17 @@ def _loop_of(device: Device, channel: str | None) -> str | None:
         if wired.channel == channel:
             return wired.loop
     return device.loop
+
+
+def _without(ranges: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
+    """Ranges of numbers (both ends included) without one number."""
+    rest = []
+    for first, last in ranges:
+        if first <= number <= last:
+            rest += [part for part in ((first, number - 1), (number + 1, last)) if part[0] <= part[1]]
+        else:
+            rest.append((first, last))
+    return rest
 
 
 def _take_status(view: DeviceView, status: DeviceStatus) -> None:
@@ -336,5 +387,6 @@ def _take_status(view: DeviceView, status: DeviceStatus) -> None:
     view.decoder = status.decoder or view.decoder
 
 
-def _largest_uncertainty(fits: Mapping[str, ClockFit], used: set[str]) -> int:
-    return max((fits[device].uncertainty_us for device in used if device in fits), default=0)
+def _derive(log: HeatLog, fits: Mapping[str, ClockFit]) -> HeatPicture:
+    uncertainty_us = max((fits[device].uncertainty_us for device in log.table.devices if device in fits), default=0)
+    return keirin.derive(log, RaceTime(fits), uncertainty_us)

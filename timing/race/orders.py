@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from timing.race.meet import MeetState
 
 WARNING = "W"
+LONGEST_US = 6 * 3_600_000_000
+"""Nobody logs a gun, a bell or a passing longer after it than this."""
 
 
 def refuse(state: "MeetState", command: Command, heat: str | None) -> str | None:
@@ -53,10 +55,12 @@ def refuse(state: "MeetState", command: Command, heat: str | None) -> str | None
         return reason
     if isinstance(action, Confirm) and not any(line.place is not None for line in picture.results):
         return "'confirm' is refused: nobody is placed yet (photo-finish, or place by hand)"
-    return _refuse_content(log, command)
+    return _refuse_time(command) or _refuse_content(log, command)
 
 
 def _refuse_opening(state: "MeetState", heat: str) -> str | None:
+    if state.heats[heat].closed:
+        return f"the result of heat {heat!r} is official: reopen it first, or open another heat"
     if state.current is None or state.current == heat:
         return None
     now = state.picture(state.current).state
@@ -80,6 +84,15 @@ def _refuse_undo(log: HeatLog, action: Undo, role: str) -> str | None:
     if isinstance(target.action, Undo):
         return None
     return refuse_role(target.action, role)
+
+
+def _refuse_time(command: Command) -> str | None:
+    """An instant given by hand lies near the command: a slip of the pen would move the whole race."""
+    at_us = getattr(command.action, "at_us", None)
+    if at_us is None or abs(at_us - command.at_us) <= LONGEST_US:
+        return None
+    hours = LONGEST_US // 3_600_000_000
+    return f"at_us = {at_us} is not within {hours} h of now ({command.at_us}): give UTC microseconds"
 
 
 def _refuse_content(log: HeatLog, command: Command) -> str | None:

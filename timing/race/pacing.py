@@ -13,12 +13,13 @@ from timing.core.arrays import MISSING, Float64Array, Int64Array
 from timing.core.crossings import ALLOWANCE_US
 from timing.core.margins import pacer_margins
 from timing.core.pace import CONSTANT_ACCELERATION, HOLD_RAMP_HOLD, LINEAR_DISTANCE, pace_sections
-from timing.race.field import Field
+from timing.race.field import Field, or_none, truncated_ms
 from timing.race.heat import HeatLog
 from timing.race.picture import PaceFinding, PaceReport, PaceSection, PullOffVerdict, RiderMargin
-from timing.units import truncate_to_ms
 
 MS_TO_KMH = 3.6
+UNSEEN_LOOPS = 2
+"""So many live loops in a row without the pacer, and it has left the track: one alone may have missed it."""
 SHAPES = {
     "linear_distance": LINEAR_DISTANCE,
     "constant_acceleration": CONSTANT_ACCELERATION,
@@ -33,8 +34,12 @@ def pace_curve(log: HeatLog) -> tuple[str, PaceCurve]:
     return name, log.setup.rules.pace_curves[name]
 
 
-def pace_report(log: HeatLog, field: Field, racing: bool) -> PaceReport:
-    """Everything known of the pacing of one attempt. `racing` is False once no more reads are awaited."""
+def pace_report(log: HeatLog, field: Field, racing: bool, stopped: bool) -> PaceReport:
+    """Everything known of the pacing of one attempt.
+
+    `racing` is False once no more reads are awaited; `stopped` when the starter ended the attempt, so that a
+    pacer who is not seen any more did not leave early.
+    """
     name, curve = pace_curve(log)
     tolerance = log.setup.rules.keirin.tolerance
     course = log.course
@@ -42,14 +47,22 @@ def pace_report(log: HeatLog, field: Field, racing: bool) -> PaceReport:
     run = _run(log, field, read_us)
     paced = [mark for mark in run if field.mark_m[mark] <= course.exit_m + 0.001]
     sections, entry_kmh, exit_kmh, predicted_kmh = _sections(field, read_us, paced, curve, course.exit_m, tolerance)
-    pull_off, last_m, before_m, again_m = _pull_off(log, field, read_us, run, tolerance, racing)
+    pull_off, last_m, before_m, again_m = _pull_off(log, field, read_us, run, tolerance, racing, stopped)
     margins = _margins(log, field)
     ahead = tuple(margin for margin in margins if margin.margin_ms < 0)
-    reached_exit = bool(paced) and course.exit_mark in paced
-    if not reached_exit and pull_off == "awaited":
+    left = pull_off != "awaited"
+    unread_exit = pull_off == "early" and bool(run) and _is_last_before_exit(log, run[-1])
+    if course.exit_mark not in paced and (not left or unread_exit):
         exit_kmh = None
-    findings = _findings(curve, tolerance, course.exit_m, entry_kmh, exit_kmh, pull_off, last_m, again_m, ahead)
-    compliant = None if pull_off == "awaited" else not findings
+    if unread_exit and last_m is not None:
+        findings = _unread_exit(course.exit_m, last_m, predicted_kmh)
+    else:
+        findings = _findings(curve, tolerance, course.exit_m, entry_kmh, exit_kmh, pull_off, last_m, again_m)
+    findings += _ahead_findings(ahead)
+    if not racing and len(run) < 2 and any(_live(log, field)):
+        text = f"read {len(run)} times only, its pace is unknown: check its transponder"
+        findings += (PaceFinding("pacer_unread", text, float(len(run)), 2.0),)
+    compliant = not findings if left and not unread_exit else None
     return PaceReport(
         curve=name,
         target_entry_kmh=curve.start_kmh,
@@ -59,8 +72,8 @@ def pace_report(log: HeatLog, field: Field, racing: bool) -> PaceReport:
         exit_kmh=exit_kmh,
         predicted_exit_kmh=predicted_kmh,
         pull_off=pull_off,
-        pull_off_m=last_m if pull_off != "awaited" else None,
-        pull_off_before_m=before_m if pull_off != "awaited" else None,
+        pull_off_m=last_m if left else None,
+        pull_off_before_m=before_m if left else None,
         seen_again_m=again_m,
         compliant=compliant,
         summary=_summary(curve, course.exit_m, entry_kmh, exit_kmh, pull_off, last_m, findings, compliant),
@@ -73,17 +86,25 @@ def pace_report(log: HeatLog, field: Field, racing: bool) -> PaceReport:
 
 def _run(log: HeatLog, field: Field, read_us: Int64Array) -> list[int]:
     """Marks of the pacer's reads in one run on the track: two live loops in a row without it end the run."""
-    read_marks = np.flatnonzero((field.read_us != MISSING).any(axis=0)).tolist()
-    # The gun stands in for the start line's loop, so the first mark does not show that its loop lives.
-    live = {log.course.marks[mark].loop for mark in read_marks if mark > 0}
+    live = _live(log, field)
     run: list[int] = []
     for mark in np.flatnonzero(read_us != MISSING).tolist():
-        if run:
-            missed = [one for one in range(run[-1] + 1, mark) if log.course.marks[one].loop in live]
-            if len(missed) >= 2:
-                break
+        if run and sum(live[run[-1] + 1 : mark]) >= UNSEEN_LOOPS:
+            break
         run.append(mark)
     return run
+
+
+def _live(log: HeatLog, field: Field) -> list[bool]:
+    """`[M]`: whether the loop of each mark has read anybody in this attempt.
+
+    The gun stands in for the start line's loop, so the first mark does not show that its loop lives.
+    """
+    read = (field.read_us != MISSING).any(axis=0)
+    read[:1] = False
+    loops = log.mark_loop[read]
+    live: list[bool] = np.isin(log.mark_loop, loops).tolist()
+    return live
 
 
 def _band(deviation_kmh: float, tolerance: PaceTolerance) -> Literal["in", "amber", "red"]:
@@ -113,24 +134,27 @@ def _sections(
     pace = pace_sections(
         mark_m, times, curve.start_kmh / MS_TO_KMH, curve.end_kmh / MS_TO_KMH, exit_m, SHAPES[curve.shape]
     )
-    sections = []
-    for index in range(len(paced) - 1):
-        deviation = round(float(pace.deviation_ms[index]) * MS_TO_KMH, 2)
-        sections.append(
-            PaceSection(
-                from_m=float(mark_m[index]),
-                to_m=float(mark_m[index + 1]),
-                duration_ms=truncate_to_ms(int(times[index + 1] - times[index])),
-                speed_kmh=round(float(pace.section_ms[index]) * MS_TO_KMH, 2),
-                target_kmh=round(float(pace.target_ms[index]) * MS_TO_KMH, 2),
-                deviation_kmh=deviation,
-                band=_band(deviation, tolerance),
-                speed_at_end_kmh=_kmh(float(pace.edge_ms[index + 1])),
-                predicted_exit_kmh=_kmh(float(pace.predicted_exit_ms[index + 1])),
-            )
+    deviation_kmh = np.round(pace.deviation_ms * MS_TO_KMH, 2)
+    edge_kmh, predicted_kmh = (
+        or_none(np.round(speed_ms[1:] * MS_TO_KMH, 2), ~np.isnan(speed_ms[1:]))
+        for speed_ms in (pace.edge_ms, pace.predicted_exit_ms)
+    )
+    sections = tuple(
+        map(
+            PaceSection,
+            mark_m[:-1].tolist(),
+            mark_m[1:].tolist(),
+            truncated_ms(np.diff(times)).tolist(),
+            np.round(pace.section_ms * MS_TO_KMH, 2).tolist(),
+            np.round(pace.target_ms * MS_TO_KMH, 2).tolist(),
+            deviation_kmh.tolist(),
+            [_band(one, tolerance) for one in deviation_kmh.tolist()],
+            edge_kmh,
+            predicted_kmh,
         )
+    )
     entry = _kmh(float(pace.edge_ms[0])) if mark_m[0] < 0.25 * exit_m else None
-    return tuple(sections), entry, _kmh(float(pace.edge_ms[-1])), _kmh(float(pace.predicted_exit_ms[-1]))
+    return sections, entry, _kmh(float(pace.edge_ms[-1])), _kmh(float(pace.predicted_exit_ms[-1]))
 
 
 def _pull_off(
@@ -140,6 +164,7 @@ def _pull_off(
     run: list[int],
     tolerance: PaceTolerance,
     racing: bool,
+    stopped: bool,
 ) -> tuple[PullOffVerdict, float | None, float | None, float | None]:
     """Verdict, last metre seen in one run, first metre not seen any more, first metre seen again."""
     if len(run) < 2:
@@ -156,6 +181,8 @@ def _pull_off(
         return "late", last_m, following_m, again_m
     if later:
         return "seen_again", last_m, following_m, again_m
+    if stopped and last_m < exit_m - 0.001:
+        return "awaited", last_m, following_m, None
     if racing and not _overdue(field, read_us, run, limit_m if last_m >= exit_m - 0.001 else exit_m):
         return "awaited", last_m, following_m, None
     verdict: PullOffVerdict = "on_time" if last_m >= exit_m - 0.001 else "early"
@@ -187,21 +214,38 @@ def _margins(log: HeatLog, field: Field) -> tuple[RiderMargin, ...]:
     ]
     speed = field.splits.sector_ms
     margins = pacer_margins(field.read_us[:pacer], field.read_us[pacer], speed[:pacer], speed[pacer], front_m, edge_m)
-    exit_m = log.course.exit_m
-    found = []
-    for mark in log.course.marks:
-        # On the start line the riders stand while the pacer rolls by: nothing to compare yet.
-        if mark.distance_m <= 0.0 or mark.distance_m > exit_m + 0.001:
-            continue
-        for index, rider in enumerate(log.riders):
-            margin_us = int(margins.margin_us[index, mark.index])
-            if margin_us == MISSING:
-                continue
-            margin_m = round(float(margins.margin_m[index, mark.index]), 2)
-            found.append(
-                RiderMargin(rider.bib, mark.index, mark.loop, mark.distance_m, truncate_to_ms(margin_us), margin_m)
-            )
-    return tuple(found)
+    # On the start line the riders stand while the pacer rolls by: nothing to compare yet.
+    paced = (log.mark_m > 0.0) & (log.mark_m <= log.course.exit_m + 0.001)
+    known = ((margins.margin_us != MISSING) & paced).T
+    mark_of, row_of = np.nonzero(known)
+    marks = [log.course.marks[mark] for mark in mark_of.tolist()]
+    return tuple(
+        map(
+            RiderMargin,
+            [log.riders[row].bib for row in row_of.tolist()],
+            mark_of.tolist(),
+            [mark.loop for mark in marks],
+            [mark.distance_m for mark in marks],
+            truncated_ms(margins.margin_us.T[known]).tolist(),
+            np.round(margins.margin_m.T[known], 2).tolist(),
+        )
+    )
+
+
+def _is_last_before_exit(log: HeatLog, mark: int) -> bool:
+    """Whether only the exit line's own loop lies between this mark and the exit."""
+    exit_mark = log.course.exit_mark
+    return mark == exit_mark - 1 if exit_mark >= 0 else False
+
+
+def _unread_exit(exit_m: float, last_m: float, predicted_kmh: float | None) -> tuple[PaceFinding, ...]:
+    """One loop alone cannot tell a pacer who left before it from a read that it missed."""
+    expected = "" if predicted_kmh is None else f", where {predicted_kmh:.1f} km/h were to be expected"
+    text = (
+        f"last read at {last_m:g} m and not at its exit line at {exit_m:g} m{expected}: "
+        "it left early, or that loop missed it; no later loop can tell"
+    )
+    return (PaceFinding("exit_unread", text, last_m, exit_m),)
 
 
 def _findings(
@@ -213,8 +257,8 @@ def _findings(
     pull_off: PullOffVerdict,
     last_m: float | None,
     again_m: float | None,
-    ahead: tuple[RiderMargin, ...],
 ) -> tuple[PaceFinding, ...]:
+    """What is off in speed and place, with figures."""
     findings = []
     if entry_kmh is not None and abs(entry_kmh - curve.start_kmh) > tolerance.amber_kmh:
         text = f"entered at {entry_kmh:.1f} km/h, {entry_kmh - curve.start_kmh:+.1f} against {curve.start_kmh:g}"
@@ -231,13 +275,21 @@ def _findings(
     if again_m is not None:
         text = f"seen again at {again_m:g} m after it had left"
         findings.append(PaceFinding("seen_again", text, again_m, exit_m))
-    for margin in ahead:
-        text = (
-            f"rider {margin.bib} ahead of the pacer at {margin.distance_m:g} m by "
-            f"{-margin.margin_m:.2f} m ({-margin.margin_ms} ms)"
-        )
-        findings.append(PaceFinding("rider_ahead", text, margin.margin_m, 0.0))
     return tuple(findings)
+
+
+def _ahead_findings(ahead: tuple[RiderMargin, ...]) -> tuple[PaceFinding, ...]:
+    """A finding for each loop at which a rider was ahead of the pacer: by how much, in m and ms."""
+    return tuple(
+        PaceFinding(
+            "rider_ahead",
+            f"rider {margin.bib} ahead of the pacer at {margin.distance_m:g} m by "
+            f"{-margin.margin_m:.2f} m ({-margin.margin_ms} ms)",
+            margin.margin_m,
+            0.0,
+        )
+        for margin in ahead
+    )
 
 
 def _summary(
@@ -250,7 +302,7 @@ def _summary(
     findings: tuple[PaceFinding, ...],
     compliant: bool | None,
 ) -> str:
-    if compliant is None:
+    if compliant is None and not findings:
         return f"target {curve.start_kmh:g}→{curve.end_kmh:g} km/h over {exit_m:g} m"
     entry = "?" if entry_kmh is None else f"{entry_kmh:.0f}"
     leave = "?" if exit_kmh is None else f"{exit_kmh:.0f}"

@@ -1,19 +1,30 @@
-"""Splits and orders of a field as race control shows them: every crossing, read or inferred, with its confidence."""
+"""Splits and orders of a field as race control shows them: every crossing, read or inferred, with its confidence.
 
-import math
+Columns are made of whole arrays and become messages once, at the end: a heat is derived anew at every passing.
+"""
 
-from timing.core.arrays import MISSING
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from timing.core.arrays import MISSING, Int64Array
 from timing.core.crossings import SOURCE_INTERPOLATED, SOURCE_NONE, SOURCE_PREDICTED, SOURCE_READ
 from timing.race.attempts import Attempt
-from timing.race.field import Field
+from timing.race.field import BY_A_PERSON, NO_READ, Field, or_none, truncated_ms
 from timing.race.heat import HeatLog
-from timing.race.picture import Crossing, CrossingSource, MarkOrder, OrderEntry, RiderSplits
-from timing.units import truncate_to_ms
+from timing.race.picture import Crossing, MarkOrder, OrderEntry, RiderSplits
 
 FULL_CONFIDENCE = 100
 HALF_CONFIDENCE_US = 100_000
 """An inferred time with this ± has a confidence of 50."""
 MS_TO_KMH = 3.6
+
+SOURCE_START = 4
+SOURCE_MANUAL = 5
+SOURCE_ACCEPTED = 6
+SOURCE_NAMES = np.array(["", "read", "interpolated", "predicted", "start", "manual", "accepted"], dtype=object)
+"""By number: those of the kernel, then what only the log knows."""
 
 
 def confidence(uncertainty_us: int) -> int:
@@ -22,89 +33,108 @@ def confidence(uncertainty_us: int) -> int:
     return max(1, min(99, share))
 
 
-def _duration_ms(duration_us: int) -> int | None:
-    return None if duration_us == MISSING else truncate_to_ms(duration_us)
+def confidences(source: Int64Array, uncertainty_us: Int64Array) -> Int64Array:
+    """`confidence` of a whole array; 100 where the crossing was read."""
+    share = FULL_CONFIDENCE * HALF_CONFIDENCE_US // (HALF_CONFIDENCE_US + uncertainty_us)
+    return np.where(source == SOURCE_READ, FULL_CONFIDENCE, np.clip(share, 1, 99))
 
 
 def rider_splits(log: HeatLog, attempt: Attempt, field: Field) -> tuple[RiderSplits, ...]:
-    """Every rider's crossings in course order. Plain lists are walked: they are far quicker to read than arrays."""
+    """Every rider's crossings in course order; none before the start."""
     start_us = attempt.start_us
     if start_us is None:
         return ()
-    crossing = field.filled.crossing_us.tolist()
-    source = field.filled.source.tolist()
-    plus_minus = field.filled.uncertainty_us.tolist()
-    sector = field.splits.sector_us.tolist()
-    half = field.splits.half_lap_us.tolist()
-    lap = field.splits.lap_us.tolist()
-    speed = field.splits.sector_ms.tolist()
-    marks = log.course.marks
-    riders = []
-    for row, rider in enumerate(log.riders):
-        found = []
-        for mark in marks:
-            at = mark.index
-            kind = source[row][at]
-            if kind == SOURCE_NONE:
-                continue
-            speed_ms = speed[row][at]
-            found.append(
-                Crossing(
-                    at,
-                    mark.loop,
-                    mark.lap,
-                    mark.distance_m,
-                    truncate_to_ms(crossing[row][at] - start_us),
-                    _duration_ms(sector[row][at]),
-                    _duration_ms(half[row][at]),
-                    _duration_ms(lap[row][at]),
-                    None if math.isnan(speed_ms) else round(speed_ms * MS_TO_KMH, 2),
-                    _source_name(attempt, field, rider.bib, row, at, kind),
-                    FULL_CONFIDENCE if kind == SOURCE_READ else confidence(plus_minus[row][at]),
-                    plus_minus[row][at] // 1_000,
-                    field.refs.get((row, at)),
-                )
-            )
-        riders.append(RiderSplits(rider.bib, rider.name, tuple(found)))
-    return tuple(riders)
+    riders = log.pacer_index
+    source = _sources(log, attempt, field)
+    known = source != SOURCE_NONE
+    row, mark = np.nonzero(known)
+    marks = [log.course.marks[one] for one in mark.tolist()]
+    splits = field.splits
+
+    def duration(us: Int64Array) -> list[Any]:
+        """A duration of each known crossing, None where the one before it is not known."""
+        column = us[:riders][known]
+        return or_none(truncated_ms(column), column != MISSING)
+
+    speed_kmh = np.round(splits.sector_ms[:riders][known] * MS_TO_KMH, 2)
+    uncertainty_us = field.filled.uncertainty_us[:riders]
+    crossings = tuple(
+        map(
+            Crossing,
+            mark.tolist(),
+            [one.loop for one in marks],
+            [one.lap for one in marks],
+            [one.distance_m for one in marks],
+            truncated_ms(field.filled.crossing_us[:riders][known] - start_us).tolist(),
+            duration(splits.sector_us),
+            duration(splits.half_lap_us),
+            duration(splits.lap_us),
+            or_none(speed_kmh, ~np.isnan(speed_kmh)),
+            SOURCE_NAMES[source[known]].tolist(),
+            confidences(field.filled.source[:riders], uncertainty_us)[known].tolist(),
+            (uncertainty_us[known] // 1_000).tolist(),
+            [log.reads[one].ref if one >= 0 else None for one in field.read_index[:riders][known].tolist()],
+        )
+    )
+    ends = accumulate(np.bincount(row, minlength=riders).tolist(), initial=0)
+    return tuple(
+        RiderSplits(rider.bib, rider.name, crossings[begin:end])
+        for rider, (begin, end) in zip(log.riders, pairwise(ends), strict=True)
+    )
 
 
-def _source_name(attempt: Attempt, field: Field, bib: str, row: int, mark: int, kind: int) -> CrossingSource:
-    if kind == SOURCE_READ:
-        if (row, mark) in field.manual:
-            return "manual"
-        return "read" if (row, mark) in field.refs else "start"
-    if (bib, mark) in attempt.accepted:
-        return "accepted"
-    return "interpolated" if kind == SOURCE_INTERPOLATED else "predicted"
+def _sources(log: HeatLog, attempt: Attempt, field: Field) -> Int64Array:
+    """`[R, M]` numbers of SOURCE_NAMES."""
+    riders = log.pacer_index
+    source = field.filled.source[:riders].copy()
+    index = field.read_index[:riders]
+    read = source == SOURCE_READ
+    source[read & (index == NO_READ)] = SOURCE_START
+    source[read & (index == BY_A_PERSON)] = SOURCE_MANUAL
+    for bib, mark in attempt.accepted:
+        row = log.index_of_bib[bib]
+        if source[row, mark] in (SOURCE_INTERPOLATED, SOURCE_PREDICTED):
+            source[row, mark] = SOURCE_ACCEPTED
+    return source
 
 
 def mark_orders(log: HeatLog, field: Field) -> tuple[MarkOrder, ...]:
     """The order at every loop that anyone has crossed, the start line apart (there nobody has an order)."""
-    place = field.order.place.T.tolist()
-    gap = field.order.gap_us.T.tolist()
-    source = field.filled.source.T.tolist()
-    plus_minus = field.filled.uncertainty_us.T.tolist()
+    riders = log.pacer_index
+    place = field.order.place
+    # Riders without a time have place 0: they go behind everybody and are then left out.
+    ranking = np.argsort(np.where(place > 0, place, riders + 1), axis=0, kind="stable")
+
+    def ranked(values: Int64Array) -> Int64Array:
+        """`[M, R]`: at each mark the values in the order there."""
+        return np.take_along_axis(values, ranking, axis=0).T
+
+    ordered = ranked(place) > 0
+    ordered[log.mark_m <= 0.0] = False
+    source = field.filled.source[:riders]
+    inferred = (source == SOURCE_INTERPOLATED) | (source == SOURCE_PREDICTED)
     bibs = [rider.bib for rider in log.riders]
-    course = log.course
-    orders = []
-    for mark in course.marks:
-        at = mark.index
-        if mark.distance_m <= 0.0:
-            continue
-        ranked = sorted((place[at][row], row) for row in range(len(bibs)) if place[at][row] > 0)
-        if not ranked:
-            continue
-        entries = tuple(
-            OrderEntry(
-                bibs[row],
-                rank,
-                truncate_to_ms(gap[at][row]),
-                source[at][row] in (SOURCE_INTERPOLATED, SOURCE_PREDICTED),
-                FULL_CONFIDENCE if source[at][row] == SOURCE_READ else confidence(plus_minus[at][row]),
-            )
-            for rank, row in ranked
+    entries = tuple(
+        map(
+            OrderEntry,
+            [bibs[row] for row in ranking.T[ordered].tolist()],
+            ranked(place)[ordered].tolist(),
+            truncated_ms(ranked(field.order.gap_us)[ordered]).tolist(),
+            ranked(inferred)[ordered].tolist(),
+            ranked(confidences(source, field.filled.uncertainty_us[:riders]))[ordered].tolist(),
         )
-        laps_to_go = round((course.finish_m - mark.distance_m) / course.track_length_m, 3)
-        orders.append(MarkOrder(at, mark.loop, mark.lap, mark.distance_m, laps_to_go, entries))
-    return tuple(orders)
+    )
+    ends = accumulate(np.count_nonzero(ordered, axis=1).tolist(), initial=0)
+    course = log.course
+    return tuple(
+        MarkOrder(
+            mark.index,
+            mark.loop,
+            mark.lap,
+            mark.distance_m,
+            round((course.finish_m - mark.distance_m) / course.track_length_m, 3),
+            entries[begin:end],
+        )
+        for mark, (begin, end) in zip(course.marks, pairwise(ends), strict=True)
+        if end > begin
+    )

@@ -1,0 +1,72 @@
+"""What a continued run asks a decoder for: everything that is not on disk, and nothing that it cannot have."""
+
+import pytest
+
+from config.loader import load_setup
+from drivers.records import Delivery, Passing, Record, SequenceGap
+from timing.race.events import ServiceStarted, SetupTaken
+from timing.race.meet import MeetState
+
+DEVICE = "p3-home"
+NOW_US = 1_628_380_000_000_000
+
+
+@pytest.fixture
+def meet() -> MeetState:
+    state = MeetState()
+    state.apply(1, SetupTaken(at_us=NOW_US, setup=load_setup("tokyo2020-men-keirin")))
+    return state
+
+
+def _passing(number: int, *, backlog: bool = False) -> Passing:
+    at_us = NOW_US + number * 1_000_000
+    return Passing(
+        device=DEVICE,
+        received_us=at_us,
+        device_us=at_us,
+        transponder="5000001",
+        sequence=number,
+        decoder="77",
+        backlog=backlog,
+    )
+
+
+def _gap(first: int, last: int, *, asked: bool) -> SequenceGap:
+    return SequenceGap(device=DEVICE, received_us=NOW_US, first=first, last=last, asked=asked)
+
+
+def _told(meet: MeetState, *records: Record) -> None:
+    row = meet.journal_id + 1
+    meet.apply(row, Delivery(device=DEVICE, received_us=NOW_US, raw=b"", records=records))
+
+
+def test_a_box_that_was_never_heard_is_asked_for_nothing(meet: MeetState) -> None:
+    assert meet.resume(DEVICE).last_sequence is None
+
+
+def test_the_backlog_begins_after_the_last_passing_on_disk(meet: MeetState) -> None:
+    _told(meet, _passing(1), _passing(2))
+    assert (meet.resume(DEVICE).last_sequence, meet.resume(DEVICE).decoder) == (2, "77")
+
+
+def test_a_gap_that_is_still_open_is_part_of_the_backlog(meet: MeetState) -> None:
+    _told(meet, _passing(1), _gap(2, 4, asked=True), _passing(5))
+    assert meet.resume(DEVICE).last_sequence == 1
+
+
+def test_a_gap_that_was_filled_in_part_begins_at_its_oldest_missing_number(meet: MeetState) -> None:
+    _told(meet, _passing(1), _gap(2, 4, asked=True), _passing(5), _passing(2, backlog=True), _passing(4, backlog=True))
+    assert meet.resume(DEVICE).last_sequence == 2
+    _told(meet, _passing(3, backlog=True))
+    assert meet.resume(DEVICE).last_sequence == 5
+
+
+def test_what_the_box_was_asked_for_in_vain_is_not_asked_for_again(meet: MeetState) -> None:
+    _told(meet, _passing(1), _gap(2, 4, asked=True), _passing(5), _gap(2, 4, asked=False))
+    assert meet.resume(DEVICE).last_sequence == 5
+
+
+def test_a_process_that_begins_knows_no_line_to_be_live(meet: MeetState) -> None:
+    meet.devices[DEVICE].state = "live"
+    meet.apply(2, ServiceStarted(at_us=NOW_US, version="0"))
+    assert meet.devices[DEVICE].state == "unknown"
