@@ -58,11 +58,14 @@ def race_distances(setup: Setup, heat: Heat) -> Distances:
     laps = heat_distance(setup, heat)
     length = setup.venue.track_length_m
     start = float(getattr(setup.venue.lines, f"{setup.rules.keirin.start_line}_m"))
+    # The pacer leaves at the painted line: half laps of 333.33 m end 5 mm before it.
+    exit_line = (float(getattr(setup.venue.lines, f"{setup.rules.keirin.exit_line}_m")) - start) % length
+    exit_m = exit_line + length * round((laps.paced_laps * length - exit_line) / length)
     to_finish = (setup.venue.lines.finish_m - start) % length
     return Distances(
         lap_m=length,
         start_position_m=start,
-        exit_m=laps.paced_laps * length,
+        exit_m=exit_m,
         finish_m=(laps.paced_laps + laps.sprint_laps) * length + to_finish,
     )
 

@@ -15,8 +15,8 @@ from timing.core.arrays import (
 )
 from timing.core.runtime import kernel
 
-MARK_TOLERANCE_M = 0.001
-"""How far a mark may lie from exactly one lap, or half a lap, before another one: rounding, not geometry."""
+MARK_TOLERANCE_M = 0.02
+"""How far a mark may lie from exactly one lap, or half a lap, before another one: lines are surveyed in cm."""
 
 IN_ORDER = -1
 
