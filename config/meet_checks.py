@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from importlib.metadata import entry_points
 
 from config.addresses import MAX_PORT, address_problem
 from config.checks import Checker, check_paced_laps
@@ -28,6 +29,9 @@ PROTOCOLS = (
     "velotrain",
 )
 """The protocol names of the command line and of meet files (DESIGN §9)."""
+
+PROTOCOL_PLUG_INS = "velodrome.protocols"
+"""Entry points of installed packages that bring a protocol of their own."""
 
 MAX_TRANSPONDER_OFFSET_M = 2.5
 """No transponder on a bicycle sits further than this from the front of its wheel (track-rules §4.3)."""
@@ -95,14 +99,22 @@ def _check_devices(meet: Meet, check: Checker) -> None:
 
 def _check_device(device: Device, key: str, check: Checker) -> None:
     check.identifier(f"{key}.id", device.id)
-    check.require(
-        device.protocol in PROTOCOLS,
-        f"{key}.protocol",
-        device.protocol,
-        f"is no known protocol{closest(device.protocol, PROTOCOLS)} Known: {', '.join(PROTOCOLS)}",
-    )
+    if device.protocol not in PROTOCOLS:
+        known = (*PROTOCOLS, *sorted({point.name for point in entry_points(group=PROTOCOL_PLUG_INS)}))
+        check.require(
+            device.protocol in known,
+            f"{key}.protocol",
+            device.protocol,
+            f"is no known protocol{closest(device.protocol, known)} Known: {', '.join(known)}",
+        )
     problem = address_problem(device.address)
     check.require(problem is None, f"{key}.address", device.address, problem or "")
+    check.require(
+        device.protocol == "jchip" or device.protocol not in PROTOCOLS or not device.address.startswith("tcp-listen:"),
+        f"{key}.address",
+        device.address,
+        f"is for boxes that connect to us (jchip); a {device.protocol} box is reached with tcp:host:port",
+    )
     check.require(
         device.loop is None or not device.channels,
         f"{key}.loop",

@@ -19,6 +19,7 @@ import msgspec
 from config.models import Device
 from drivers.errors import DeliveryFailed, TransportError
 from drivers.hostclock import HostClock
+from drivers.meaning import NONSENSE_AFTER_US, MeaningWatch
 from drivers.protocols.base import Session
 from drivers.records import Delivery, DeviceHealth, Record
 from drivers.transports.base import Transport
@@ -29,7 +30,7 @@ class DeviceState(StrEnum):
 
     CONNECTING = "connecting"
     LIVE = "live"
-    """Connected, and the box was heard within its `silent_after_s`."""
+    """Connected, and the box was heard within its `silent_after_s`; a reason says that what it sends means nothing."""
     SILENT = "silent"
     """Connected, but nothing was heard for `silent_after_s`."""
     LOST = "lost"
@@ -113,6 +114,9 @@ class DeviceSupervisor:
         self._connection = 0
         self._heard_us = 0
         self._heard = asyncio.Event()
+        self._meaning = MeaningWatch(device)
+        self._news_of_meaning = asyncio.Event()
+        self._nonsense = False
         self._held = bytearray()
         self._holding = asyncio.Event()
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
@@ -162,10 +166,13 @@ class DeviceSupervisor:
         self._connection += 1
         self._outbox = asyncio.Queue()
         self._heard_us = now_us
+        self._meaning.reset()
+        self._nonsense = False
         self._health.connected()
         self._enter(DeviceState.LIVE)
         self._ask(self._session.connected(now_us))
         jobs = [self._read(transport), self._write(transport), self._release_held(), self._become_steady()]
+        jobs.append(self._watch_meaning())
         if self._session.tick_us > 0:
             jobs.append(self._tick())
         if self._device.silent_after_s > 0:
@@ -192,6 +199,28 @@ class DeviceSupervisor:
             self._enter(DeviceState.SILENT, reason, advice)
             await self._heard.wait()
 
+    async def _watch_meaning(self) -> None:
+        """While nothing in the bytes checks the line stays live, and the operator is told why it is of no use."""
+        while True:
+            await self._news_of_meaning.wait()
+            self._news_of_meaning.clear()
+            if self._meaning.doubtful and not self._nonsense:
+                await self._clock.sleep_until(self._meaning.since_us + NONSENSE_AFTER_US)
+            now_nonsense = self._meaning.is_nonsense(self._clock.now_us())
+            if now_nonsense is not self._nonsense:
+                self._nonsense = now_nonsense
+                self._tell_live()
+            elif self._meaning.doubtful and not now_nonsense:
+                # A good record came meanwhile and doubt began anew: its time runs from there.
+                self._news_of_meaning.set()
+
+    def _tell_live(self) -> None:
+        reason, advice = (self._meaning.reason, self._meaning.advice) if self._nonsense else ("", "")
+        if self.state is DeviceState.SILENT:
+            self._enter(DeviceState.LIVE, reason, advice)
+        elif self.state is DeviceState.LIVE:
+            self._health.tell(DeviceState.LIVE, reason, advice, self._attempt)
+
     # -- what the box says -----------------------------------------------------------------------------------
 
     async def _read(self, transport: Transport) -> None:
@@ -200,8 +229,11 @@ class DeviceSupervisor:
             self._heard_us = chunk.received_us
             self._heard.set()
             if self.state is DeviceState.SILENT:
-                self._enter(DeviceState.LIVE)
+                self._tell_live()
             reaction = self._session.receive(chunk.data, chunk.received_us)
+            self._meaning.heard(chunk.data, reaction.records, chunk.received_us)
+            if self._nonsense or self._meaning.doubtful:
+                self._news_of_meaning.set()
             self._held += chunk.data
             if reaction.records or len(self._held) >= HOLD_AT_MOST_BYTES:
                 self._hand_over(reaction.records, chunk.received_us)

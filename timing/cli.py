@@ -90,12 +90,14 @@ def rig(
 ) -> int:
     """Simulated hardware at the addresses of a meet's devices. It rides a heat when race control arms it.
 
+    Given a recording instead of a script, it sends again what the boxes said in the recorded run.
+
     Parameters
     ----------
     meet
         Meet file (TOML) or the id of a shipped one.
     script
-        Script file (TOML) or the name of a shipped one.
+        Script file (TOML) or the name of a shipped one, or a recording (`velodrome record`).
     speed
         How many times faster than real time; `velodrome run` then needs the same --clock-file.
     seed
@@ -106,6 +108,24 @@ def rig(
     from timing.commands.rig import run as run_rig
 
     return run_rig(meet, script, speed, seed, clock_file)
+
+
+@app.command
+def record(source: str, out: Path, /, *, seconds: int = 0) -> int:
+    """Keep every byte of a live run in one file: out of a journal, or from the devices of a meet (Ctrl-C ends it).
+
+    Parameters
+    ----------
+    source
+        A journal, or a meet file (TOML) or the id of a shipped meet.
+    out
+        The file to make, or a folder for it. `velodrome rig MEET FILE` plays it again.
+    seconds
+        End a live recording after so many seconds; 0 for never.
+    """
+    from timing.commands.record import record as run_record
+
+    return run_record(source, out, seconds)
 
 
 @app.command
@@ -157,8 +177,23 @@ def verify(journal: Path, /) -> int:
 
 
 @app.command
-def doctor(meet: str, /) -> int:
-    """Check a meet's configuration, devices, broker and disk before the race. Exit code 1 when something is wrong."""
+def doctor(meet: str | None = None, /, *, loopback: tuple[str, str] | None = None) -> int:
+    """Check a meet's configuration, devices, broker and disk before the race. Exit code 1 when something is wrong.
+
+    Parameters
+    ----------
+    meet
+        Meet file (TOML) or the id of a shipped one.
+    loopback
+        Two serial ports joined by a null modem cable (RX and TX crossed): send and check frames at several bauds.
+    """
+    if loopback is not None:
+        from timing.commands.loopback import run as run_loopback
+
+        return run_loopback(*loopback)
+    if meet is None:
+        print("velodrome: doctor needs a MEET, or --loopback PORT_A PORT_B; see velodrome --help", file=sys.stderr)
+        return 2
     from timing.commands.doctor import run as run_doctor
 
     return run_doctor(meet)

@@ -6,7 +6,8 @@
             trial start, user 1, user 2, user 3, delta 2, delta 3 [, speed, pace]      17 or 19 columns
 
 Times are `[h:][m]m:ss.hh…`, the start is local time of day with an unpadded hour. A place that is no number
-(`DNF`, `DNS`, `DQ`, `aufg.`) is a status. Text is UTF-8 or CP1252, both occur within one meet. `delta` is the
+(`DNF`, `DNS`, `DQ`, `aufg.`) is a status. Text is UTF-8 or CP1252 (which holds all text of Latin-1): both occur
+within one meet, and, where names were pasted in, within one file, so each line is read by itself. `delta` is the
 gap to the *previous* finisher and repeats the winner's own time, so it never becomes `gap_us`: gaps are made
 from the times, by `timing.core`.
 
@@ -20,6 +21,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
+
 from drivers.protocols.base import ProtocolEntry
 from drivers.protocols.listen import listen
 from drivers.records import Malformed, PhotoFinish, PhotoFinishLine, Record
@@ -31,6 +34,8 @@ HEADER_START = 10
 MICROSECONDS = 1_000_000
 FRACTION_DIGITS = 6
 SECONDS_PER_DAY = 86_400
+HEATS_REMEMBERED = 1_000
+"""Heats whose versions are counted: more than a meet has."""
 RAW_BYTES = 128
 
 # `<<<<<<<`, `=======` and `>>>>>>>` are what a version control merge leaves: two versions of the same rows.
@@ -228,21 +233,17 @@ def _repeated_bib(rows: Sequence[PhotoFinishLine]) -> str | None:
 
 def _read(data: bytes, device: str, received_us: int) -> tuple[PhotoFinish | None, list[_Damaged]]:
     _check_whole(data)
-    try:
-        encoding = text_encoding(data)
-    except ValueError as error:
-        raise _Damaged(0, str(error), data) from None
     rows: list[PhotoFinishLine] = []
     damages: list[_Damaged] = []
     header, *lines = _lines(data) or [(1, 0, b"")]
     for number, offset, line in lines:
         try:
-            rows.append(_row(line.decode(encoding)))
+            rows.append(_row(line.decode(text_encoding(line))))
         except ValueError as error:
             damages.append(_Damaged(offset, f"line {number}: {error}", line))
     number, offset, line = header
     try:
-        sheet = _header(line.decode(encoding), tuple(rows), device, received_us)
+        sheet = _header(line.decode(text_encoding(line)), tuple(rows), device, received_us)
     except ValueError as error:
         raise _Damaged(offset, f"line {number}: {error}", line) from None
     if not rows:
@@ -278,14 +279,38 @@ def parse_lif(data: bytes, device: str, received_us: int) -> list[PhotoFinish | 
 
 
 class LifParser:
-    """A `base.Parser` whose every `feed` takes the contents of one whole file (the folder's promise)."""
+    """A `base.Parser` whose every `feed` takes the contents of one whole file (the folder's promise).
+
+    A heat's result may be issued again: `sequence` is its version, 1 for the first, one more for each that differs.
+    A file saved again unchanged keeps its version.
+    """
 
     def __init__(self, device: str) -> None:
         self._device = device
+        self._issued: dict[tuple[str | None, ...], PhotoFinish] = {}
 
     def feed(self, data: bytes, received_us: int) -> list[Record]:
         """Read one file. An empty feed brings nothing: FinishLynx creates a file before it writes it."""
-        return list(parse_lif(data, self._device, received_us)) if data else []
+        if not data:
+            return []
+        found = parse_lif(data, self._device, received_us)
+        return [self._number(record) if isinstance(record, PhotoFinish) else record for record in found]
+
+    def _number(self, sheet: PhotoFinish) -> PhotoFinish:
+        key = (sheet.event, sheet.round, sheet.heat)
+        last = self._issued.pop(key, None)
+        version = 1 if last is None or last.sequence is None else last.sequence
+        if last is not None and (last.lines, last.name, last.start_device_us) != (
+            sheet.lines,
+            sheet.name,
+            sheet.start_device_us,
+        ):
+            version += 1
+        sheet = msgspec.structs.replace(sheet, sequence=version)
+        self._issued[key] = sheet
+        while len(self._issued) > HEATS_REMEMBERED:
+            del self._issued[next(iter(self._issued))]
+        return sheet
 
     def close(self, received_us: int) -> list[Record]:
         """Nothing is ever left over: each feed was complete in itself."""

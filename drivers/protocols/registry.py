@@ -22,6 +22,17 @@ BUILT_IN: Mapping[str, str] = {
     "lynx": "drivers.protocols.lynx",
     "lif": "drivers.protocols.lif",
     "json": "drivers.protocols.json_mqtt",
+    "timy": "drivers.protocols.timy",
+    "cp520": "drivers.protocols.cp520",
+    "thcom08": "drivers.protocols.thcom08",
+    "rei2": "drivers.protocols.rei2",
+    "raceresult": "drivers.protocols.raceresult",
+    "raceresult-usb": "drivers.protocols.raceresult_usb",
+    "osv": "drivers.protocols.osv",
+    "thbc": "drivers.protocols.thbc",
+    "p98": "drivers.protocols.p98",
+    "velotrain": "drivers.protocols.velotrain",
+    "jchip": "drivers.protocols.jchip",
 }
 """Name to the module that exports `PROTOCOL`; imported only when asked for."""
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from config.models import Device
+from drivers.rig.faults import DeviceFaults, time_of_day_us
 
 DAY_US = 86_400_000_000
 PPB = 1_000_000_000
@@ -48,16 +49,32 @@ class DeviceClockModel(msgspec.Struct, frozen=True, kw_only=True):
         return exact - exact % self.resolution_us
 
 
-def seeded_clock(device: Device, timezone: str, seed: int, zero_host_us: int) -> DeviceClockModel:
-    """The clock of a box: offset and drift by lot from the seed and its id, time scale as the meet says."""
+def seeded_clock(
+    device: Device, timezone: str, seed: int, zero_host_us: int, faults: DeviceFaults | None = None
+) -> DeviceClockModel:
+    """The clock of a box: offset and drift by lot from the seed and its id, time scale as the meet says.
+
+    `faults` may say another offset and drift, or what the box shows at `zero_host_us`.
+    """
+    faults = faults or DeviceFaults()
     lot = random.Random(f"{seed}/clock/{device.id}")
     offset_us = lot.randint(-MAX_OFFSET_US, MAX_OFFSET_US)
     if device.clock != "utc":
         offset_us += _utc_offset_us(timezone, zero_host_us)
+    drift_ppb = lot.randint(-MAX_DRIFT_PPB, MAX_DRIFT_PPB)
+    if faults.clock_offset_ms is not None:
+        offset_us = faults.clock_offset_ms * 1_000
+        offset_us += 0 if device.clock == "utc" else _utc_offset_us(timezone, zero_host_us)
+    if faults.clock_drift_ppb is not None:
+        drift_ppb = faults.clock_drift_ppb
+    if faults.shows_at_start is not None:
+        shown_us = time_of_day_us(faults.shows_at_start)
+        # The nearest such instant: the date moves by a day at most.
+        offset_us += (shown_us - zero_host_us - offset_us + DAY_US // 2) % DAY_US - DAY_US // 2
     return DeviceClockModel(
         zero_host_us=zero_host_us,
         offset_us=offset_us,
-        drift_ppb=lot.randint(-MAX_DRIFT_PPB, MAX_DRIFT_PPB),
+        drift_ppb=drift_ppb,
         resolution_us=device.resolution_us,
         wraps_daily=device.clock == "time_of_day",
     )

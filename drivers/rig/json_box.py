@@ -55,6 +55,10 @@ class JsonBox:
         """Publish until cancelled, over as many connections as it takes."""
         await stay_connected(self._broker, self._publish)
 
+    def restart(self) -> None:
+        """Its numbers begin again; what waits for the broker is kept (it is on its flash)."""
+        self._sequence = 0
+
     def edge(self, edge: Edge, gun_us: int) -> None:
         """An edge on one of the channels; `gun_us` is the gun in host time."""
         self._put(

@@ -52,9 +52,7 @@ class _Stopwatch:
                     bib=line.bib,
                     name=line.name,
                     time_us=(
-                        None
-                        if line.finish_us is None
-                        else self.model.elapsed_us(gun_us, gun_us + line.finish_us)
+                        None if line.finish_us is None else self.model.elapsed_us(gun_us, gun_us + line.finish_us)
                     ),
                 )
                 for line in sheet.lines
@@ -127,12 +125,30 @@ class LynxBox(_Stopwatch):
         return lambda data: None  # a camera listens to nobody
 
 
+class LineDatagrams:
+    """A port that sends each line by itself, as FinishLynx does over UDP: a lost datagram is one lost line."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+
+    async def open(self) -> None:
+        """Make the line reachable for the host. Raises RigError."""
+        await self._port.open()
+
+    def send(self, data: bytes) -> None:
+        """Send every line of `data` as one datagram."""
+        for line in data.splitlines(keepends=True):
+            self._port.send(line)
+
+    async def close(self) -> None:
+        """Take the line away."""
+        await self._port.close()
+
+
 class LifBox(_Stopwatch):
     """The camera's computer, which writes one result file a heat into a shared folder."""
 
-    def __init__(
-        self, device: Device, address: FolderAddress, model: DeviceClockModel, clock: HostClock
-    ) -> None:
+    def __init__(self, device: Device, address: FolderAddress, model: DeviceClockModel, clock: HostClock) -> None:
         super().__init__(device, model)
         self._clock = clock
         self._where = address.text

@@ -32,6 +32,11 @@ STATUS_EVERY_US: Final = 5_000_000
 WRONG_CHECKSUM: Final = 1
 UNKNOWN_TYPE_OF_RECORD: Final = 4
 AMBRC: Final = 0x10
+NOISE: Final = (18, 34)
+HIGH_NOISE: Final = (80, 120)
+SUPPLY: Final = (118, 121)
+"""In tenths of a volt."""
+LOW_SUPPLY: Final = (96, 101)
 
 
 class P3Box:
@@ -52,6 +57,8 @@ class P3Box:
         self._decoder = zlib.crc32(device.id.encode()) & 0xFF_FFFF
         self.passings: list[bytes] = []
         """Every passing as it was sent, number 1 first: the memory for RESEND."""
+        self.low_battery = False
+        self.noisy = False
         self._port = opening(self._greet)
 
     async def open(self) -> None:
@@ -81,11 +88,15 @@ class P3Box:
         self.passings.append(passing)
         self._port.send(passing)
 
+    def restart(self) -> None:
+        """Its memory is empty and its numbers begin again at 1."""
+        self.passings.clear()
+
     def _status(self) -> bytes:
         return encode_status(
-            noise=self._lot.randint(18, 34),
+            noise=self._lot.randint(*(HIGH_NOISE if self.noisy else NOISE)),
             temperature=self._lot.randint(24, 26),
-            supply_decivolts=self._lot.randint(118, 121),
+            supply_decivolts=self._lot.randint(*(LOW_SUPPLY if self.low_battery else SUPPLY)),
             gps=0,
             satellites=0,
             decoder=self._decoder,

@@ -174,6 +174,11 @@ class TcpPort:
             advice = "give the device a port of this machine that nothing uses, e.g. tcp:127.0.0.1:5403"
             raise RigError(self._address.text, reason, advice) from error
 
+    @property
+    def hosts(self) -> int:
+        """How many hosts are connected."""
+        return len(self._clients)
+
     def send(self, data: bytes) -> None:
         """Send to every host."""
         for client in tuple(self._clients):

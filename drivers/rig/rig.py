@@ -8,7 +8,7 @@ once.
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 import aiomqtt
 import msgspec
@@ -17,14 +17,33 @@ import structlog
 from config.models import Device, Setup
 from drivers.hostclock import HostClock
 from drivers.rig.clockmodel import DeviceClockModel, seeded_clock
+from drivers.rig.fault_plan import Happening, HeatPlan, plan_heat
+from drivers.rig.faults import DeviceFaults, Faults, LineFaults
+from drivers.rig.faulty_port import Opening, faulty
+from drivers.rig.impulse_box import IMPULSE_PROTOCOLS, ImpulseBox
+from drivers.rig.jchip_box import JChipBox
 from drivers.rig.json_box import JsonBox
-from drivers.rig.lynx_box import LifBox, LynxBox
+from drivers.rig.lynx_box import LifBox, LineDatagrams, LynxBox
 from drivers.rig.mqtt_link import raise_if_cancelled, read_password, stay_connected
 from drivers.rig.p3_box import P3Box
+from drivers.rig.p98_box import P98Box
 from drivers.rig.ports import Greet, Port, PtyPort, RigError, TcpPort
 from drivers.rig.race import CameraStart, Edge, LoopRead, Sheet, TimedEvent, Timeline, build_timeline
+from drivers.rig.raceresult_box import RaceResultBox
+from drivers.rig.raceresult_usb_box import RaceResultUsbBox
 from drivers.rig.script import Script, check_against
-from drivers.transports.address import FolderAddress, MqttAddress, SerialAddress, TcpAddress, parse_address
+from drivers.rig.thbc_box import ThbcBox, make_unit
+from drivers.rig.udp_port import UdpPort
+from drivers.rig.velotrain_box import VelotrainBox
+from drivers.transports.address import (
+    FolderAddress,
+    MqttAddress,
+    SerialAddress,
+    TcpAddress,
+    TcpListenAddress,
+    UdpAddress,
+    parse_address,
+)
 
 LEAD_US: Final = 8_000_000
 """From `pacer_run` to the gun: the pacer's run-up takes 7.2 s."""
@@ -32,7 +51,19 @@ WAITS_FOR_GUN: Final = "pacer_run"
 STOPPED: Final = "stopped"
 AWAITS_SHEET: Final = "finished"
 
-Box: TypeAlias = P3Box | LynxBox | LifBox | JsonBox
+Box: TypeAlias = (
+    P3Box
+    | LynxBox
+    | LifBox
+    | JsonBox
+    | ThbcBox
+    | ImpulseBox
+    | RaceResultBox
+    | RaceResultUsbBox
+    | P98Box
+    | VelotrainBox
+    | JChipBox
+)
 _log = structlog.get_logger("velodrome.rig")
 
 
@@ -43,6 +74,15 @@ class Current(msgspec.Struct, frozen=True):
     attempt: int
     state: str
     start_us: int | None = None
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """A box that forgets something when it is switched off."""
+
+    def restart(self) -> None:
+        """Begin as after switching on: empty memory, numbers from their beginning."""
+        ...
 
 
 class _Running(Protocol):
@@ -61,28 +101,46 @@ class Rig:
     """
 
     def __init__(
-        self, setup: Setup, script: Script, clock: HostClock, seed: int = 0, *, lead_us: int = LEAD_US
+        self,
+        setup: Setup,
+        script: Script,
+        clock: HostClock,
+        seed: int = 0,
+        *,
+        lead_us: int = LEAD_US,
+        make: "BoxMaker | None" = None,
     ) -> None:
+        """`make` puts boxes elsewhere than at the addresses of the meet (a run without sockets)."""
         check_against(script, setup, f"script {script.name}")
         self._setup = setup
         self._clock = clock
         self._lead_us = lead_us
         self._heats = {heat.id: heat for heat in setup.meet.heats}
         self.timelines: dict[str, Timeline] = {
-            heat_id: build_timeline(setup, self._heats[heat_id], heat, seed)
-            for heat_id, heat in script.heats.items()
+            heat_id: build_timeline(setup, self._heats[heat_id], heat, seed) for heat_id, heat in script.heats.items()
         }
-        zero_us = clock.now_us()
+        self.plans: dict[str, HeatPlan] = {
+            heat_id: plan_heat(timeline, script.faults, setup.meet.devices)
+            for heat_id, timeline in self.timelines.items()
+        }
+        self._make = make or make_box
+        self.lines: dict[str, LineFaults] = {}
+        """Per device, what its line does to its bytes."""
         self.boxes: dict[str, Box] = {
-            device.id: _make_box(
-                device, setup, seeded_clock(device, setup.venue.timezone, seed, zero_us), clock, seed
-            )
-            for device in setup.meet.devices
+            device.id: self._make_box(device, script.faults, seed) for device in setup.meet.devices
         }
         self.ready = asyncio.Event()
         """Set when every box can be reached."""
+        self._unplugged: set[str] = set()
         self._played: set[tuple[str, int]] = set()
         self._playing: tuple[tuple[str, int], _Running] | None = None
+
+    def _make_box(self, device: Device, faults: Faults, seed: int) -> Box:
+        rates = faults.of(device)
+        line = self.lines[device.id] = LineFaults(rates, faults.seed, device.id)
+        model = seeded_clock(device, self._setup.venue.timezone, seed, self._clock.now_us(), rates)
+        box = self._make(device, self._setup, model, self._clock, seed, lambda opening: faulty(opening, line))
+        return with_health(box, rates)
 
     @property
     def playing(self) -> tuple[str, int] | None:
@@ -107,19 +165,60 @@ class Rig:
 
         Raises KeyError for a heat that the script does not have. The boxes must be open.
         """
-        timeline = self.timelines[heat_id]
         for camera in self._cameras():
             camera.arm(self._heats[heat_id])
-        for event in timeline.events:
-            await self._clock.sleep_until(gun_us + event.at_us)
-            self._emit(event, gun_us)
+        try:
+            for step in self.plans[heat_id].steps:
+                await self._clock.sleep_until(gun_us + step.at_us)
+                if isinstance(step.what, Happening):
+                    await self._happen(step.what)
+                else:
+                    self._emit(step.what, gun_us)
+        finally:
+            # The heat is over, or was stopped in the middle of an outage: the next one begins with whole lines.
+            for device in tuple(self._unplugged):
+                await self._happen(Happening(device=device, kind="reconnect"))
+            for line in self.lines.values():
+                line.stalled = False
+
+    async def _happen(self, happening: Happening) -> None:
+        """Break, or mend, something at a device of the script's [faults]."""
+        device, box = happening.device, self.boxes[happening.device]
+        _log.info("rig.fault", device=device, kind=happening.kind)
+        match happening.kind:
+            case "disconnect":
+                self._unplugged.add(device)
+                await box.close()
+            case "reconnect":
+                self._unplugged.discard(device)
+                await box.open()
+            case "restart":
+                await box.close()
+                if isinstance(box, Restartable):
+                    box.restart()
+                if device not in self._unplugged:
+                    await box.open()
+            case "stall" | "unstall":
+                self.lines[device].stalled = happening.kind == "stall"
+            case "clock_step":
+                box.model = msgspec.structs.replace(box.model, offset_us=box.model.offset_us + happening.by_us)
 
     def _emit(self, event: TimedEvent, gun_us: int) -> None:
         """Give the event to its box. Stamps come from `gun_us` and the script, never from now."""
         match event, self.boxes[event.device]:
-            case LoopRead(), P3Box() | JsonBox() as box:
+            case (
+                LoopRead(),
+                P3Box()
+                | JsonBox()
+                | ThbcBox()
+                | RaceResultBox()
+                | RaceResultUsbBox()
+                | P98Box()
+                | VelotrainBox()
+                | JChipBox() as box,
+            ):
                 box.read(event, gun_us)
-            case Edge(), JsonBox() as box:
+            case Edge(), JsonBox() | ThbcBox() | ImpulseBox() | RaceResultBox() | RaceResultUsbBox() as box:
                 box.edge(event, gun_us)
             case CameraStart(), LynxBox() | LifBox() as box:
                 box.start(gun_us)
@@ -190,24 +289,70 @@ class Rig:
         _log.info("rig.heat_stopped", heat=heat, attempt=attempt)
 
 
-def _make_box(device: Device, setup: Setup, model: DeviceClockModel, clock: HostClock, seed: int) -> Box:
-    """The simulated box for a device of the meet."""
+BoxMaker: TypeAlias = Callable[[Device, Setup, DeviceClockModel, HostClock, int, Callable[[Opening], Opening]], Box]
+"""As `make_box`."""
+
+
+def with_health(box: Box, rates: DeviceFaults) -> Box:
+    """The box with the supply and the noise that the script gives it."""
+    if rates.low_battery and isinstance(box, P3Box | ThbcBox | RaceResultBox):
+        box.low_battery = True
+    if rates.noisy and isinstance(box, P3Box | ThbcBox):
+        box.noisy = True
+    return box
+
+
+def make_box(
+    device: Device,
+    setup: Setup,
+    model: DeviceClockModel,
+    clock: HostClock,
+    seed: int,
+    wrap: Callable[[Opening], Opening] = lambda opening: opening,
+) -> Box:
+    """The simulated box for a device of the meet; `wrap` may put something between the box and its port.
+
+    Raises RigError where the rig has no such box at such an address, AddressError for an address that is none.
+    """
     address = parse_address(device.address)
     if device.protocol == "json" and isinstance(address, MqttAddress):
         return JsonBox(device, address, setup.meet.broker, model, clock)
+    if device.protocol == "lynx" and isinstance(address, UdpAddress):
+        return LynxBox(device, lambda greet: LineDatagrams(wrap(lambda g: UdpPort(address, g))(greet)), model, clock)
+    if device.protocol == "velotrain" and isinstance(address, MqttAddress):
+        return VelotrainBox(device, address, setup.meet.broker, model, clock)
+    if device.protocol == "jchip" and isinstance(address, TcpListenAddress):
+        return JChipBox(device, address, model, clock)
     if device.protocol == "lif" and isinstance(address, FolderAddress):
         return LifBox(device, address, model, clock)
-    if device.protocol in ("p3", "lynx") and isinstance(address, SerialAddress | TcpAddress):
+    if device.protocol == "thbc" and isinstance(address, SerialAddress | TcpAddress | UdpAddress):
+        return make_unit(device, address, setup, model, clock, seed, wrap)
+    if device.protocol in ("p3", "p98", "lynx", "raceresult", "raceresult-usb", *IMPULSE_PROTOCOLS) and isinstance(
+        address, SerialAddress | TcpAddress
+    ):
 
-        def opening(greet: Greet) -> Port:
+        def plain(greet: Greet) -> Port:
             return PtyPort(address, greet) if isinstance(address, SerialAddress) else TcpPort(address, greet)
+
+        opening = wrap(plain)
 
         if device.protocol == "lynx":
             return LynxBox(device, opening, model, clock)
+        if device.protocol == "raceresult":
+            return RaceResultBox(device, opening, model, clock)
+        if device.protocol == "raceresult-usb":
+            return RaceResultUsbBox(device, opening, model, clock)
+        if device.protocol in IMPULSE_PROTOCOLS:
+            return ImpulseBox(device, opening, model, clock)
         _check_decoder(device, setup)
+        if device.protocol == "p98":
+            return P98Box(device, opening, model, clock, seed)
         return P3Box(device, opening, model, clock, seed)
     reason = f"the rig has no {device.protocol!r} box at such an address"
-    advice = "it has p3 and lynx at serial: and tcp:, lif at folder:, json at mqtt: addresses"
+    advice = (
+        "it has p3, p98, lynx and impulse boxes at serial: and tcp:, thbc at serial:, tcp: and udp:, "
+        "lif at folder:, json and velotrain at mqtt:, jchip at tcp-listen: addresses"
+    )
     raise RigError(f"device {device.id} at {device.address}", reason, advice)
 
 

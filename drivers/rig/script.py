@@ -27,6 +27,8 @@ from typing import Any, Final
 from config.errors import ABSENT, ConfigError
 from config.models import Heat, Setup, Strict
 from config.shape import closest, to_struct
+from drivers.rig.expect import Expect, check_expect
+from drivers.rig.faults import Faults, check_faults
 
 SCRIPT_FOLDER: Final = Path(__file__).parent / "scripts"
 PACER: Final = "pacer"
@@ -106,6 +108,8 @@ class HeatScript(Strict, frozen=True, kw_only=True):
     unknown_transponders: tuple[UnknownTransponder, ...] = ()
     sheet_half_written: bool = False
     """A result file appears half written first and is completed one second later (folder devices only)."""
+    expect: Expect | None = None
+    """What must be true after the heat, checked by `velodrome rig --check`."""
 
 
 class Script(Strict, frozen=True, kw_only=True):
@@ -114,6 +118,17 @@ class Script(Strict, frozen=True, kw_only=True):
     name: str
     heats: dict[str, HeatScript]
     extends: str | None = None
+    faults: Faults = Faults()
+    """What goes wrong with the boxes and their lines (drivers.rig.faults)."""
+    expect: Expect | None = None
+    """For every heat, where the heat's own `expect` says nothing."""
+
+    def expected(self, heat: str) -> Expect | None:
+        """What is expected of a heat: its own expectations over those of the script. Raises KeyError."""
+        own = self.heats[heat].expect
+        if own is None or self.expect is None:
+            return own or self.expect
+        return own.over(self.expect)
 
 
 def shipped_scripts() -> list[str]:
@@ -200,6 +215,12 @@ def check_against(script: Script, setup: Setup, file: str) -> None:
             hint = f"the meet has no such heat;{closest(heat_id, heats)} It has {', '.join(heats)}"
             raise ConfigError(file, f"heats.{heat_id}", ABSENT, hint)
         _check_heat(heat, heats[heat_id], setup, file)
+    check_faults(script.faults, setup, file)
+    if script.expect is not None:
+        check_expect(script.expect, setup, None, "expect", file)
+    for heat_id, heat in script.heats.items():
+        if heat.expect is not None:
+            check_expect(heat.expect, setup, heats[heat_id], f"heats.{heat_id}.expect", file)
 
 
 def _check_heat(heat: HeatScript, entered: Heat, setup: Setup, file: str) -> None:

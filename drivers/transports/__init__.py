@@ -1,4 +1,4 @@
-"""Lines to boxes: serial, TCP, MQTT and watched folders behind one small `Transport` protocol.
+"""Lines to boxes: serial, TCP, UDP, MQTT and watched folders behind one small `Transport` protocol.
 
 The implementations are imported when `create_transport` first needs them, so that importing this package
 costs nothing.
@@ -10,6 +10,8 @@ from drivers.transports.address import (
     MqttAddress,
     SerialAddress,
     TcpAddress,
+    TcpListenAddress,
+    UdpAddress,
     parse_address,
 )
 from drivers.transports.base import Chunk, Transport
@@ -24,7 +26,9 @@ __all__ = [
     "MqttAddress",
     "SerialAddress",
     "TcpAddress",
+    "TcpListenAddress",
     "Transport",
+    "UdpAddress",
     "create_transport",
     "parse_address",
 ]

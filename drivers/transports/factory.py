@@ -2,7 +2,14 @@
 
 from config.models import Broker
 from drivers.hostclock import HostClock
-from drivers.transports.address import MqttAddress, SerialAddress, TcpAddress, parse_address
+from drivers.transports.address import (
+    MqttAddress,
+    SerialAddress,
+    TcpAddress,
+    TcpListenAddress,
+    UdpAddress,
+    parse_address,
+)
 from drivers.transports.base import Transport
 
 
@@ -21,6 +28,14 @@ def create_transport(address: str, clock: HostClock, broker: Broker) -> Transpor
         from drivers.transports.tcp import TcpTransport
 
         return TcpTransport(parsed, clock)
+    if isinstance(parsed, TcpListenAddress):
+        from drivers.transports.tcp_listen import TcpListenTransport
+
+        return TcpListenTransport(parsed, clock)
+    if isinstance(parsed, UdpAddress):
+        from drivers.transports.udp import UdpTransport
+
+        return UdpTransport(parsed, clock)
     if isinstance(parsed, MqttAddress):
         from drivers.transports.mqtt import MqttTransport
 

@@ -2,12 +2,14 @@
 
 The listing of the folder is the truth; the system's change notifications only say when to look early. Network
 shares send none, so the folder is looked at twice a second in any case. A file counts as written when two
-looks 0.1 s apart see the same size and time and it ends in a line feed.
+looks 0.1 s apart see the same size and time and it ends in a line feed. One that stays without it is delivered
+after 5 s all the same, so that the protocol can say that it is unfinished; when it grows it is delivered anew.
 """
 
 import asyncio
 import hashlib
 import os
+import time
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import ClassVar
@@ -26,6 +28,9 @@ LOOK_EVERY_S = 0.5
 
 SETTLE_S = 0.1
 """A program writes a result sheet in one or two calls; ten times what a slow share takes between them."""
+
+UNFINISHED_TOLD_S = 5.0
+"""A program that has not written for so long will not: the operator must hear of its half file."""
 
 _log = structlog.get_logger()
 
@@ -55,6 +60,8 @@ class FolderTransport:
         self._finished: dict[str, _Version] = {}
         self._digests: dict[str, bytes] = {}
         self._complained: dict[str, _Version] = {}
+        # Version of a file without a last line end, and since when (system's monotonic clock).
+        self._unfinished: dict[str, tuple[_Version, float]] = {}
 
     async def open(self) -> None:
         """Begin to look, at files already there too. Raises `OpenFailed`: no such folder, no access."""
@@ -163,13 +170,22 @@ class FolderTransport:
             return None
         if not data.endswith(b"\n"):
             self._complain_once(name, version, "its last line is not finished")
-            return None
+            if not data or not self._stays_unfinished(name, version):
+                return None
         self._finished[name] = version
         digest = hashlib.sha256(data).digest()
         if self._digests.get(name) == digest:
             return None
         self._digests[name] = digest
         return data
+
+    def _stays_unfinished(self, name: str, version: _Version) -> bool:
+        now_s = time.monotonic()
+        seen, since_s = self._unfinished.get(name, (version, now_s))
+        if seen != version:
+            since_s = now_s
+        self._unfinished[name] = (version, since_s)
+        return now_s - since_s >= UNFINISHED_TOLD_S
 
     def _complain_once(self, name: str, version: _Version, reason: str) -> None:
         if self._complained.get(name) != version:

@@ -12,6 +12,7 @@ from drivers.hostclock import HostClock
 from drivers.transports.address import SerialAddress
 from drivers.transports.descriptor import DescriptorTransport
 from drivers.transports.serial_advice import explain_open_failure
+from drivers.transports.usb_ports import find_usb_port
 
 _PARITY = {
     "none": serial.PARITY_NONE,
@@ -61,6 +62,8 @@ class SerialTransport(DescriptorTransport):
 
     def _open_port(self) -> serial.Serial:
         address = self._address
+        # Looked for each time: after a replug the adapter may have another name, in another socket.
+        path = find_usb_port(address) if address.usb_serial else address.path
         settings: dict[str, Any] = {
             "baudrate": address.baud,
             "bytesize": address.bits,
@@ -76,10 +79,10 @@ class SerialTransport(DescriptorTransport):
             # Set before the port opens: a box that resets on DTR must not see it raised and dropped.
             port.dtr = address.dtr == "on"
             port.rts = address.rts == "on"
-            port.port = address.path
+            port.port = path
             port.open()
         except (OSError, ValueError, termios.error) as error:
-            reason, advice = explain_open_failure(address.path, error)
+            reason, advice = explain_open_failure(path, error)
             raise OpenFailed(self.where, reason, advice) from error
         _ask_for_low_latency(port)
         return port

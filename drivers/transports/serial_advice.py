@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from serial.tools import list_ports
+from serial.tools.list_ports_common import ListPortInfo
 
 _BUSY = {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK}
 _ABSENT = {errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO}
@@ -20,27 +21,32 @@ def explain_open_failure(path: str, error: Exception) -> tuple[str, str]:
     """Reason and advice for an error that pyserial raised while it opened `path`."""
     number = error.errno if isinstance(error, OSError) else None
     if number in _ABSENT or not Path(path).exists():
-        return f"there is no port {path}", f"check the cable and the adapter; {_ports_present()}"
+        return f"there is no port {path}", f"check the cable and the adapter; {ports_present()}"
     if number in _FORBIDDEN:
         return f"no permission to open {path}", _how_to_get_permission(path)
     if number in _BUSY:
         return f"{path} is in use{_by_whom(path)}", "end the other program, or give this device another port"
     if number == errno.EISDIR:
-        return f"{path} is a folder, not a port", f"write the path of a port; {_ports_present()}"
+        return f"{path} is a folder, not a port", f"write the path of a port; {ports_present()}"
     return (
         f"{path} cannot be used as a serial port ({error})",
         "check the port and its settings in the meet file",
     )
 
 
-def _ports_present() -> str:
-    ports = [
-        port.device if port.description in ("n/a", None) else f"{port.device} ({port.description})"
-        for port in sorted(list_ports.comports())
-    ]
+def ports_present() -> str:
+    """The serial ports that this machine has now, with the serial numbers of their USB adapters."""
+    ports = [_describe(port) for port in sorted(list_ports.comports())]
     if not ports:
         return "this machine has no serial port at the moment"
     return f"ports present: {', '.join(ports)}"
+
+
+def _describe(port: ListPortInfo) -> str:
+    number = getattr(port, "serial_number", None)
+    facts = [port.description if port.description != "n/a" else None, number and f"USB serial number {number}"]
+    told = ", ".join(fact for fact in facts if fact)
+    return f"{port.device} ({told})" if told else str(port.device)
 
 
 def _how_to_get_permission(path: str) -> str:

@@ -258,11 +258,13 @@ def test_is_refused_in_one_line(edit: Edit, old: str, new: str, message: str) ->
     [
         (
             "/dev/ttyUSB0",
-            "must begin with one of serial:, tcp:, mqtt:, folder:, like serial:/dev/ttyUSB0?baud=19200",
+            "must begin with one of serial:, tcp:, tcp-listen:, udp:, mqtt:, folder:, "
+            "like serial:/dev/ttyUSB0?baud=19200",
         ),
         (
             "http://box",
-            "must begin with one of serial:, tcp:, mqtt:, folder:, like serial:/dev/ttyUSB0?baud=19200",
+            "must begin with one of serial:, tcp:, tcp-listen:, udp:, mqtt:, folder:, "
+            "like serial:/dev/ttyUSB0?baud=19200",
         ),
         ("serial:", "must name a path after the colon, like serial:/dev/ttyUSB0?baud=19200"),
         (
@@ -278,6 +280,16 @@ def test_is_refused_in_one_line(edit: Edit, old: str, new: str, message: str) ->
         ("tcp:box:0", "port must be a whole number from 1 to 65535, like tcp:192.168.1.20:5403"),
         ("tcp:box:65536", "port must be a whole number from 1 to 65535, like tcp:192.168.1.20:5403"),
         ("tcp:box:p3", "port must be a whole number from 1 to 65535, like tcp:192.168.1.20:5403"),
+        (
+            "tcp-listen:0.0.0.0:53135",
+            "is for boxes that connect to us (jchip); a p3 box is reached with tcp:host:port",
+        ),
+        ("tcp-listen:53135", "must give a host and a port, like tcp-listen:0.0.0.0:53135"),
+        ("udp:box", "must give a host and a port, like udp:192.168.1.20:2008?local=2008"),
+        (
+            "udp:box:2008?local=any",
+            "local must be a whole number from 1 to 65535, like udp:192.168.1.20:2008?local=2008",
+        ),
         (
             "mqtt:velodrome/+/gun",
             "must give one topic without wildcards (+, #) or spaces, like mqtt:velodrome/my-meet/hardware/gateway",
@@ -302,6 +314,9 @@ def test_a_badly_written_address_is_refused_with_an_example(edit: Edit, address:
         "serial:/dev/velodrome/p3-finish",
         "serial:/dev/ttyUSB1?baud=19200&dtr=off",
         "serial:COM3",
+        "serial:usb:A50285BI?baud=19200",
+        "udp:192.168.1.52:2008",
+        "udp:[fe80::1]:2008?local=2009&source=port",
         "tcp:decoder.local:3601",
         "tcp:[fe80::1]:5403",
         "mqtt:timing/box",

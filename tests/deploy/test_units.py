@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from config.meet_checks import PROTOCOLS
 from drivers.transports.address import SerialAddress, parse_address
 from timing.cli import app
 
@@ -14,8 +15,10 @@ ENVIRONMENT = DEPLOY / "systemd" / "service.env"
 RULES = DEPLOY / "udev" / "99-velodrome.rules"
 GUIDE = DEPLOY / "README.md"
 
-UDEV_KEY = re.compile(r'(ACTION|SUBSYSTEM|DRIVER|ATTRS?\{\w+\}|ENV\{\w+\}|SYMLINK|GROUP|MODE)(==|!=|\+=|=)"([^"]*)"')
-UDEV_MATCHES = ("ACTION", "SUBSYSTEM", "DRIVER")
+UDEV_KEY = re.compile(
+    r'(ACTION|SUBSYSTEM|KERNEL|DRIVER|ATTRS?\{\w+\}|ENV\{\w+\}|SYMLINK|GROUP|MODE)(==|!=|\+=|=)"([^"]*)"'
+)
+UDEV_MATCHES = ("ACTION", "SUBSYSTEM", "KERNEL", "DRIVER")
 
 
 def unit() -> dict[str, dict[str, str]]:
@@ -91,7 +94,7 @@ def test_the_command_that_the_service_starts_exists() -> None:
 
 
 def test_udev_gives_each_box_a_stable_name_by_its_serial_number() -> None:
-    named = [rule for rule in rules() if any(key == "SYMLINK" for key, _, _ in rule)]
+    named = [rule for rule in rules() if any(key == "ATTRS{serial}" for key, _, _ in rule)]
     assert named
     names = []
     for rule in named:
@@ -107,6 +110,44 @@ def test_udev_gives_each_box_a_stable_name_by_its_serial_number() -> None:
         assert address.path.startswith("/dev/velodrome/")
         names.append(name)
     assert len(set(names)) == len(names)
+
+
+def test_udev_names_every_usb_adapter_without_any_editing() -> None:
+    general = [
+        {(key, sign): value for key, sign, value in rule}
+        for rule in rules()
+        if ("ENV{ID_BUS}", "==", "usb") in rule and any(key == "SYMLINK" for key, _, _ in rule)
+    ]
+    names = {rule[("SYMLINK", "+=")] for rule in general}
+    assert names == {
+        "velodrome/usb-$env{ID_SERIAL_SHORT}",
+        "velodrome/usb-$env{ID_SERIAL_SHORT}-$env{ID_USB_INTERFACE_NUM}",
+        "velodrome/socket-$env{ID_PATH}",
+    }
+    for rule in general:
+        assert rule[("SUBSYSTEM", "==")] == "tty"
+        # Two ports of one adapter, or an adapter without a number, never share a name.
+        by_number = rule[("ENV{ID_SERIAL_SHORT}", "==")] == "?*"
+        assert by_number == ("ID_SERIAL_SHORT" in rule[("SYMLINK", "+=")])
+        first = ("ENV{ID_USB_INTERFACE_NUM}", "==") in rule
+        assert not by_number or first != ("ID_USB_INTERFACE_NUM" in rule[("SYMLINK", "+=")])
+
+
+def test_udev_gives_every_serial_port_to_the_group_of_the_service() -> None:
+    granted = [{key: value for key, _, value in rule} for rule in rules() if ("GROUP", "=", "dialout") in rule]
+    group = unit()["Service"]["SupplementaryGroups"]
+    assert any(rule.get("ENV{ID_BUS}") == "usb" and "SYMLINK" not in rule for rule in granted)
+    assert any(rule.get("KERNEL") == "ttyS[0-9]*" for rule in granted)
+    assert {rule["GROUP"] for rule in granted} == {group}
+    assert {rule["MODE"] for rule in granted} == {"0660"}
+
+
+def test_udev_has_an_example_for_each_box_that_is_read_over_a_serial_port() -> None:
+    names = {value.removeprefix("velodrome/") for rule in rules() for key, _, value in rule if key == "SYMLINK"}
+    boxes = {name for name in names if not name.startswith(("usb-$", "socket-$"))}
+    for protocol in ("p3", "lynx", "thbc", "timy", "cp520", "rei2", "osv", "raceresult-usb"):
+        assert protocol in PROTOCOLS
+        assert any(name == protocol or name.startswith(f"{protocol}-") for name in boxes), protocol
 
 
 def test_udev_compares_with_two_signs_and_sets_with_one() -> None:

@@ -10,6 +10,7 @@ from drivers.transports import (
     MqttAddress,
     SerialAddress,
     TcpAddress,
+    UdpAddress,
     create_transport,
     parse_address,
 )
@@ -55,6 +56,29 @@ def test_a_tcp_address_is_host_and_port(text: str, host: str) -> None:
     assert parse_address(text) == TcpAddress(text=text, host=host, port=5403)
 
 
+def test_a_udp_address_has_a_port_at_each_end() -> None:
+    text = "udp:[fe80::1]:2008?local=2009&source=port"
+    assert parse_address(text) == UdpAddress(text=text, host="fe80::1", port=2008, local=2009, source="port")
+    plain = parse_address("udp:hub:2008")
+    assert plain == UdpAddress(text="udp:hub:2008", host="hub", port=2008)
+    assert isinstance(plain, UdpAddress)
+    assert plain.local_port == 2008
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [("serial:usb:A50285BI?baud=19200", ""), ("serial:/dev/ttyUSB0?usb_serial=A50285BI&baud=19200", "/dev/ttyUSB0")],
+)
+def test_a_serial_port_may_be_named_by_its_adapter_s_usb_serial_number(text: str, path: str) -> None:
+    assert parse_address(text) == SerialAddress(text=text, path=path, baud=19_200, usb_serial="A50285BI")
+
+
+def test_an_adapter_with_several_ports_says_which() -> None:
+    address = parse_address("serial:usb:FT4XYZ?usb_interface=2")
+    assert isinstance(address, SerialAddress)
+    assert (address.usb_serial, address.usb_interface) == ("FT4XYZ", 2)
+
+
 def test_an_mqtt_address_is_a_topic() -> None:
     assert parse_address("mqtt:loops/finish") == MqttAddress(text="mqtt:loops/finish", topic="loops/finish")
 
@@ -75,6 +99,14 @@ def test_a_folder_has_a_pattern() -> None:
         ("tcp:decoder:http", "'http' is no port", "1 to 65535"),
         ("tcp:decoder:65536", "'65536' is no port", "1 to 65535"),
         ("tcp:fe80::1:5403", "brackets", "tcp:[fe80::1]:5403"),
+        ("udp:hub", "the port is missing", "udp:host:port"),
+        ("udp:hub:2008?local=70000", "local=70000 is no port", "1 to 65535"),
+        ("udp:fe80::1:2008", "brackets", "udp:[fe80::1]:2008"),
+        ("udp:hub:2008?from=any", "no setting 'from'", "known settings: local, source"),
+        ("serial:usb:", "USB serial number is missing", "doctor"),
+        ("serial:/dev/a?usb_serial=", "USB serial number is missing", "doctor"),
+        ("serial:usb:A?usb_serial=B", "given twice", "serial:usb:SERIALNUMBER"),
+        ("serial:/dev/a?usb_interface=1", "means nothing", "usb_serial"),
         ("serial:?baud=9600", "the path is missing", "serial:/dev/ttyUSB0"),
         ("serial:/dev/a?speed=9600", "no setting 'speed'", "baud, bits, parity, stop, flow, dtr, rts"),
         ("serial:/dev/a?baud=fast", "a setting is wrong", "correct it"),
@@ -100,7 +132,7 @@ def test_a_wrong_address_is_told_where_it_is_wrong_and_what_may_stand_there(
     assert advice in caught.value.advice
 
 
-@pytest.mark.parametrize("text", ["serial:/dev/a", "tcp:a:1", "mqtt:a", "folder:/a"])
+@pytest.mark.parametrize("text", ["serial:/dev/a", "serial:usb:A", "tcp:a:1", "udp:a:1", "mqtt:a", "folder:/a"])
 async def test_every_kind_of_address_has_a_transport(text: str, clock: HostClock) -> None:
     transport = create_transport(text, clock, Broker())
     await transport.close()

@@ -12,7 +12,7 @@ import watchfiles
 from config.models import Broker
 from drivers.errors import OpenFailed, SendNotSupported, TransportLost
 from drivers.hostclock import HostClock
-from drivers.transports import Transport, create_transport
+from drivers.transports import Transport, create_transport, folder
 
 WAIT_S = 3
 
@@ -65,6 +65,19 @@ async def test_a_half_written_file_waits_for_its_last_line_feed(drop: Path, tran
     # A second file that is complete shows that the half one had its turn and was passed over.
     (drop / "whole.lif").write_bytes(b"whole\n")
     assert await next_file(transport) == b"whole\n"
+    with (drop / "half.lif").open("ab") as file:
+        file.write(b"rin\n")
+    assert await next_file(transport) == b"1,1,1,Keirin\n"
+
+
+async def test_a_file_that_stays_unfinished_is_delivered_once_so_that_somebody_hears_of_it(
+    drop: Path, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "UNFINISHED_TOLD_S", 0.2)
+    (drop / "half.lif").write_bytes(b"1,1,1,Kei")
+    assert await next_file(transport) == b"1,1,1,Kei"
+    (drop / "other.lif").write_bytes(b"other\n")
+    assert await next_file(transport) == b"other\n"
     with (drop / "half.lif").open("ab") as file:
         file.write(b"rin\n")
     assert await next_file(transport) == b"1,1,1,Keirin\n"

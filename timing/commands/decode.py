@@ -18,7 +18,7 @@ from drivers.records import Record
 from drivers.transports import create_transport
 
 READ_BYTES = 65_536
-SCHEMES = ("serial:", "tcp:", "folder:")
+SCHEMES = ("serial:", "tcp:", "udp:", "folder:")
 BINARY = frozenset({"p3"})
 PEEK_BYTES = 64
 WHOLE_FILES = frozenset({"lif"})

@@ -19,6 +19,7 @@ from drivers.records import Malformed, Record
 from drivers.transports import create_transport
 from timing.control.broker import client_options
 from timing.paths import prepare_kernels, state_folder
+from timing.race.degraded import readers, without_loop
 
 LISTEN_S = 3.0
 CONNECT_S = 3.0
@@ -45,7 +46,7 @@ def run(meet: str) -> int:
     ]
     with Console(stderr=True).status(f"listening to {len(setup.meet.devices)} devices for {LISTEN_S:g} s …"):
         findings += asyncio.run(_check_lines(setup))
-    findings += _check_loops(setup, findings)
+    findings += check_loops(setup, findings)
     table = Table(title=f"velodrome doctor: {setup.meet.id}", title_justify="left")
     table.add_column("")
     table.add_column("what")
@@ -131,16 +132,12 @@ def _what_was_heard(what: str, device: Device, heard: int, records: list[Record]
     return Finding(what, True, f"open, {good} records, {bad} bad, {heard} bytes in {LISTEN_S:g} s")
 
 
-def _check_loops(setup: Setup, findings: list[Finding]) -> list[Finding]:
+def check_loops(setup: Setup, findings: list[Finding]) -> list[Finding]:
     """Loops without a working box: what the race will lack."""
     broken = {one.what.split()[1] for one in findings if one.what.startswith("device ") and not one.good}
-    served: set[str] = set()
-    for device in setup.meet.devices:
-        if device.id not in broken:
-            served |= {loop for loop in (device.loop, *(one.loop for one in device.channels)) if loop is not None}
     found = []
     for loop in setup.venue.loops:
-        if loop.id not in served:
-            text = f"no working box reads it: crossings of {loop.position_m:g} m will be inferred and marked"
+        if not set(readers(setup, loop.id)) - broken:
+            text = f"no working box reads it, at {loop.position_m:g} m. " + ". ".join(without_loop(setup, loop.id))
             found.append(Finding(f"loop {loop.id}", False, text))
     return found

@@ -18,11 +18,16 @@ def run(meet: str, script: str, speed: float, seed: int, clock_file: Path | None
     """Serve the boxes until interrupted. Returns the exit code."""
     from config.loader import load_setup
     from drivers.hostclock import ClockAnchor, HostClock
+    from drivers.rig.recording import is_recording
     from drivers.rig.rig import Rig
     from drivers.rig.script import load_script
     from timing.logs import configure_logs
     from timing.paths import ClockFileError
 
+    if is_recording(Path(script)):
+        from timing.commands.record import play
+
+        return play(meet, Path(script), speed, clock_file)
     configure_logs(None)
     if not 0 < speed <= 1000:
         raise ClockFileError(f"speed {speed:g} is not possible: give a number above 0, at most 1000")

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from config.models import Pacer, Rider
 from timing import __version__
 from timing.control import messages as m
+from timing.race.degraded import loop_health
 from timing.race.meet import MeetState
 from timing.race.picture import HeatPicture
 
@@ -62,6 +64,8 @@ def device_bodies(state: MeetState) -> Iterator[Body]:
                 "clock_uncertainty_us": fit.uncertainty_us,
                 "clock_rate_ppb": fit.rate_ppb,
                 "clock_warning": fit.warning,
+                "clock_offset_us": fit.race_anchor_us - fit.device_anchor_us,
+                "trends": state.trends.device(name),
             },
         )
 
@@ -118,7 +122,11 @@ def heat_bodies(picture: HeatPicture) -> Iterator[Body]:
             "start_us": picture.start_us,
         },
         "order": {"orders": picture.orders, "laps_to_go": picture.laps_to_go},
-        "splits": {"splits": picture.splits},
+        "splits": {
+            "splits": picture.splits,
+            "unmatched": picture.unmatched,
+            "unmatched_count": picture.unmatched_count,
+        },
         "pace": {"pace": picture.pace},
         "finish": {"finish": picture.finish, "disagreements": picture.finish.disagreements},
         "result": {
@@ -151,8 +159,18 @@ def health_body(state: MeetState) -> Body:
             "inbox": tuple(state.inbox[-20:]),
             "inbox_count": state.inbox_count,
             "commands": len(state.outcomes),
+            "loops": loop_health(state, None if state.current is None else state.picture(state.current)),
+            "transponders": state.trends.transponders(_entered(state)),
         },
     )
+
+
+def _entered(state: MeetState) -> Iterator[str]:
+    """The transponders of the meet's riders and pacers."""
+    if state.setup is not None:
+        people: tuple[Rider | Pacer, ...] = (*state.setup.meet.riders, *state.setup.meet.pacers)
+        for one in people:
+            yield from one.transponders
 
 
 def state_json(state: MeetState) -> bytes:
@@ -164,6 +182,8 @@ def state_json(state: MeetState) -> bytes:
             "current": state.current,
             "heats": pictures,
             "devices": state.devices,
+            "trends": {name: state.trends.device(name) for name in state.devices},
+            "last_read_us": state.last_read_us,
             "clocks": {name: clock.fit() for name, clock in state.clocks.items()},
             "inbox": state.inbox,
             "inbox_count": state.inbox_count,

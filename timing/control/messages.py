@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from timing.race.actions import AnyAction
+from timing.race.degraded import LoopHealth
 from timing.race.meet import DeviceView, InboxItem, PassingNews
 from timing.race.picture import (
     AttemptSummary,
@@ -23,7 +24,9 @@ from timing.race.picture import (
     ResultStatus,
     RiderSplits,
     Starter,
+    Unmatched,
 )
+from timing.race.trends import DeviceTrends, TransponderTrend
 
 ID_PATTERN = r"^[A-Za-z0-9._:@=-]+$(?!\n)"
 """An id becomes a level of a topic: no wildcard, no separator, nothing for which a broker would cut us off."""
@@ -84,6 +87,9 @@ class DeviceMessage(Message, frozen=True, kw_only=True):
     clock_uncertainty_us: int
     clock_rate_ppb: int
     clock_warning: str
+    clock_offset_us: int = 0
+    """UTC less the device's unwrapped clock at the newest reading of it."""
+    trends: DeviceTrends = DeviceTrends()
 
 
 class PassingMessage(Message, frozen=True, kw_only=True):
@@ -142,6 +148,9 @@ class SplitsMessage(HeatMessage, frozen=True, kw_only=True):
 
     schema: Literal["velodrome/splits/1"]
     splits: tuple[RiderSplits, ...]
+    unmatched: tuple[Unmatched, ...] = ()
+    """Impulses, reads and photo-finish lines at lines with a photocell that match nobody: the newest."""
+    unmatched_count: int = 0
 
 
 class PaceMessage(HeatMessage, frozen=True, kw_only=True):
@@ -178,6 +187,10 @@ class HealthMessage(Message, frozen=True, kw_only=True):
     inbox: tuple[InboxItem, ...]
     inbox_count: int
     commands: int
+    loops: tuple[LoopHealth, ...] = ()
+    """Every loop in the present heat, with what can be official without those that fail."""
+    transponders: tuple[TransponderTrend, ...] = ()
+    """Those entered for the meet that were read; one whose strength fell has a warning."""
 
 
 class CompetitionMessage(Message, frozen=True, kw_only=True):

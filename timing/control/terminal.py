@@ -200,10 +200,12 @@ def _devices(state: MeetState) -> RenderableType:
     unwell: list[RenderableType] = []
     for name, view in state.devices.items():
         sign, style = DEVICE_SIGNS.get(view.state, LOST_SIGN)
+        warned = bool(state.trends.device(name).warnings)
         if view.state in ("live", "unknown"):
             fit = state.clocks[name].fit()
             clock = "" if fit.quality == "none" else f" ±{fit.uncertainty_us / 1000:.1f} ms"
-            well.append(Text.assemble((sign, style), f" {name} {view.state}{clock}"))
+            text = Text.assemble((sign, style), f" {name} {view.state}{clock}")
+            well.append(text.append(" ▼ weak", "yellow") if warned else text)
             continue
         text = Text.assemble((sign, style), f" {name} {view.state.replace('_', ' ').upper()}")
         text.append(f": {view.reason}" if view.reason else "")

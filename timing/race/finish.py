@@ -14,13 +14,14 @@ from drivers.records import PhotoFinishLine
 from timing.core.arrays import MISSING
 from timing.core.order import finish_gaps
 from timing.race.attempts import Attempt, HeatEvents
+from timing.race.cells import CLOSE_US, Cells
 from timing.race.field import Field
 from timing.race.heat import HeatLog
 from timing.race.picture import Disagreement, Finish, OrderEntry, ResultLine
 from timing.units import truncate_to_ms
 
 WARNING = "W"
-Source = Literal["judge", "photo_finish", "transponder", "none"]
+Source = Literal["judge", "photo_finish", "cell", "transponder", "none"]
 
 
 NOBODY = ""
@@ -62,16 +63,45 @@ def transponder_finish_us(log: HeatLog, field: Field) -> dict[str, int]:
     return times
 
 
+def _measured(log: HeatLog, cells: Cells | None, by_transponder: dict[str, int]) -> dict[str, int]:
+    """The same riders' front wheels: by the photocell where it saw them, else by transponder."""
+    if cells is None or not by_transponder:
+        return by_transponder
+    seen = cells.front_us[: log.pacer_index, log.course.finish_mark].tolist()
+    by_cell = {bib: seen[log.index_of_bib[bib]] for bib in by_transponder}
+    return {bib: at_us if by_cell[bib] == MISSING else by_cell[bib] for bib, at_us in by_transponder.items()}
+
+
 def finish_and_results(
-    log: HeatLog, events: HeatEvents, attempt: Attempt, field: Field
+    log: HeatLog, events: HeatEvents, attempt: Attempt, field: Field, cells: Cells | None = None
 ) -> tuple[Finish, tuple[ResultLine, ...]]:
     """Both orders with their disagreements, and the result with the decisions applied."""
     by_transponder = transponder_finish_us(log, field)
+    measured = _measured(log, cells, by_transponder)
     lines = attempt.sheet.sheet.lines if attempt.sheet is not None else ()
-    placing = _placing(log, attempt, lines, by_transponder)
-    results = _results(log, events, placing, lines, by_transponder)
+    placing = _placing(log, attempt, lines, measured)
+    if placing.source == "transponder" and _all_by_cell(log, cells, measured):
+        placing = placing._replace(source="cell")
+    results = _results(log, events, placing, lines, measured)
     winner = results[0].bib if results and results[0].place is not None else None
-    return _finish(log, attempt, field, winner, lines, by_transponder), results
+    last_200_us = _last_200_us(log, field, cells, winner)
+    return _finish(log, attempt, lines, by_transponder, last_200_us), results
+
+
+def _all_by_cell(log: HeatLog, cells: Cells | None, times: dict[str, int]) -> bool:
+    if cells is None:
+        return False
+    return all(cells.front_us[log.index_of_bib[bib], log.course.finish_mark] != MISSING for bib in times)
+
+
+def too_close(results: tuple[ResultLine, ...]) -> list[tuple[str, str]]:
+    """Neighbours timed by a photocell whom their transponders cannot tell apart: closer than CLOSE_US."""
+    placed = [line for line in results if line.source == "cell" and line.place is not None]
+    return [
+        (ahead.bib, behind.bib)
+        for ahead, behind in pairwise(placed)
+        if behind.gap_us is not None and behind.gap_us - (ahead.gap_us or 0) < CLOSE_US
+    ]
 
 
 def _placing(
@@ -222,10 +252,9 @@ def _line(
 def _finish(
     log: HeatLog,
     attempt: Attempt,
-    field: Field,
-    winner: str | None,
     lines: tuple[PhotoFinishLine, ...],
     by_transponder: dict[str, int],
+    last_200_us: int | None,
 ) -> Finish:
     bibs = list(by_transponder)
     entries: list[OrderEntry] = []
@@ -236,7 +265,6 @@ def _finish(
             entries.append(OrderEntry(bib, int(gaps.place[index]), gap_ms, False, 100))
         entries.sort(key=lambda entry: (entry.place, entry.bib))
     photo = [str(line.bib) for line in lines if line.place is not None and line.bib in log.index_of_bib]
-    last_200_us = _last_200_us(log, field, winner)
     return Finish(
         transponder=tuple(entries),
         photo_finish=tuple(photo),
@@ -259,11 +287,15 @@ def _disagreements(photo: list[str], by_transponder: dict[str, int]) -> tuple[Di
     return tuple(found)
 
 
-def _last_200_us(log: HeatLog, field: Field, winner: str | None) -> int | None:
-    """The winner's time from the 200 m line to the finish, by its transponder at both loops."""
+def _last_200_us(log: HeatLog, field: Field, cells: Cells | None, winner: str | None) -> int | None:
+    """The winner's time from the 200 m line to the finish: by photocells at both lines, else by its transponder."""
     course = log.course
     if winner is None or course.l200_mark < 0 or course.finish_mark < 0:
         return None
     row = log.index_of_bib[winner]
+    if cells is not None:
+        ends = cells.front_us[row, [course.l200_mark, course.finish_mark]].tolist()
+        if MISSING not in ends:
+            return int(ends[1] - ends[0])
     from_us, to_us = int(field.read_us[row, course.l200_mark]), int(field.read_us[row, course.finish_mark])
     return None if MISSING in (from_us, to_us) else to_us - from_us

@@ -60,8 +60,8 @@ class HeatLog:
         self.mark_loop: Int64Array = np.array([mark.loop_index for mark in self.course.marks], np.int64)
         self.table = ReadTable()
         self.shots: list[Shot] = []
-        self.cells = 0
-        """Photocell impulses: journaled and counted; the camera and the loops carry the result."""
+        self.cells = ReadTable()
+        """Impulses of photocells and tapes; in the place of a transponder stands the box's channel."""
         self.sheets: list[Sheet] = []
         self.commands: list[Command] = []
         self.undone: set[str] = set()
@@ -124,9 +124,17 @@ class HeatLog:
         if role is None:
             self.set_aside(ref, impulse, loop, race_us, "the device's channel has no role in the meet file")
         elif role == "photocell":
-            self.cells += 1
+            self._take_cell(ref, impulse, loop, device_us, race_us)
         else:
             self.shots.append(Shot(ref, role, loop, impulse.device, device_us, impulse.received_us))
+
+    def _take_cell(self, ref: str, impulse: Impulse, loop: str | None, device_us: int, race_us: int) -> None:
+        number = self.loop_index.get(loop) if loop is not None else None
+        if number is None:
+            self.set_aside(ref, impulse, loop, race_us, "the photocell is at no loop of the venue")
+        else:
+            cell = Read(ref, impulse.channel, number, impulse.device, device_us, impulse.received_us)
+            self.cells.append(cell)
 
     def take_sheet(self, ref: str, sheet: PhotoFinish) -> bool:
         """Log a photo-finish sheet; False when it repeats the last one (cameras send theirs again and again)."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from timing.core.arrays import MISSING
 from timing.race.attempts import Attempt, HeatEvents, read_log
+from timing.race.cells import match_cells
 from timing.race.field import ASIDES_SHOWN, Field, build_field
 from timing.race.finish import finish_and_results
 from timing.race.heat import HeatLog
@@ -49,14 +50,18 @@ def derive(log: HeatLog, race_time: RaceTime, uncertainty_us: int) -> HeatPictur
     ruled_out = frozenset(one.bib for one in events.decisions if one.code in OUT_CODES)
     out = (ruled_out | attempt.excluded) & frozenset(log.index_of_bib)
     field = build_field(log, events, attempt, race_time, out)
+    cells = match_cells(log, attempt, field, race_time)
+    if cells is not None:
+        field = field._replace(order=cells.order)
     progress = _progress(log, attempt, field, out)
     state = heat_state(log, events, attempt, progress)
     pace = pace_report(log, field, state in RACING_STATES, attempt.stopped_us is not None)
-    finish, results = finish_and_results(log, events, attempt, field)
+    finish, results = finish_and_results(log, events, attempt, field, cells)
     counter = attempt.lap_counter if attempt.lap_counter is not None else log.course.total_laps
     bell = _bell(log, attempt, field, progress, state)
-    facts = Facts(state, pace, finish, bell)
-    asides = sorted([*log.aside, *field.aside], key=lambda aside: (aside.at_us, aside.read))
+    facts = Facts(state, pace, finish, bell, results)
+    asides = [*log.aside, *field.aside, *(cells.aside if cells is not None else ())]
+    asides.sort(key=lambda aside: (aside.at_us, aside.read))
     return HeatPicture(
         heat=log.heat.id,
         event=log.heat.event,
@@ -80,15 +85,17 @@ def derive(log: HeatLog, race_time: RaceTime, uncertainty_us: int) -> HeatPictur
         ),
         bell=bell,
         orders=mark_orders(log, field),
-        splits=rider_splits(log, attempt, field),
+        splits=rider_splits(log, attempt, field, cells),
         pace=pace,
         finish=finish,
         results=results,
         decisions=tuple(events.decisions),
         notices=notices(log, events, attempt, field, facts),
         set_aside=tuple(asides[-ASIDES_SHOWN:]),
-        set_aside_count=log.aside_count + field.aside_count,
+        set_aside_count=log.aside_count + field.aside_count + (cells.aside_count if cells is not None else 0),
         clock_uncertainty_us=uncertainty_us,
+        unmatched=tuple(cells.unmatched) if cells is not None else (),
+        unmatched_count=cells.unmatched_count if cells is not None else 0,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from config.lynx_keys import heat_of_key, lynx_keys
 from config.models import Device, Setup
 from drivers.protocols.base import Resume
 from drivers.records import (
@@ -36,6 +37,7 @@ from timing.race.heat import HeatLog
 from timing.race.orders import refuse
 from timing.race.picture import HeatPicture
 from timing.race.reads import RaceTime
+from timing.race.trends import Trends
 
 INBOX_KEPT = 200
 """Records that fit no heat kept for the screens; all of them are in the journal."""
@@ -115,6 +117,9 @@ class MeetState:
         self.inbox: list[InboxItem] = []
         self.inbox_count = 0
         self.sequence_until = 0
+        self.trends = Trends()
+        self.last_read_us: dict[str, int] = {}
+        """Per loop of the venue, race µs of its newest passing."""
         self.journal_id = 0
         self.latest_us = 0
         self._device_setup: dict[str, Device] = {}
@@ -132,6 +137,7 @@ class MeetState:
         self.latest_us = max(self.latest_us, event_time_us(event))
         news: list[PassingNews] = []
         if isinstance(event, Delivery):
+            self.trends.take_bytes(event.device, event.received_us)
             for index, record in enumerate(event.records):
                 self._take_record(f"{row}:{index}", record, news)
         elif isinstance(event, Command):
@@ -212,6 +218,7 @@ class MeetState:
             self._take_sheet(ref, record)
         elif isinstance(record, DeviceStatus):
             _take_status(view, record)
+            self.trends.take_status(record)
         elif isinstance(record, Malformed):
             view.errors += 1
             view.last_error = record.reason
@@ -238,6 +245,9 @@ class MeetState:
         if passing.sequence is not None and self._missing[passing.device]:
             self._missing[passing.device] = _without(self._missing[passing.device], passing.sequence)
         loop = _loop_of(self._device_setup[passing.device], passing.channel)
+        self.trends.take_passing(passing, loop)
+        if loop is not None:
+            self.last_read_us[loop] = max(race_us, self.last_read_us.get(loop, race_us))
         log = self._log_at(race_us)
         competitor = None
         if log is None:
@@ -273,7 +283,9 @@ class MeetState:
         log.take_impulse(ref, impulse, role, loop, unwrapped_us, race_us)
 
     def _take_sheet(self, ref: str, sheet: PhotoFinish) -> None:
-        heat = sheet.heat if sheet.heat in self.heats else None
+        # FinishLynx says the three numbers of our start lists; other cameras (and the rig) the heat's id.
+        heat = heat_of_key(self._lynx_keys, sheet.event, sheet.round, sheet.heat)
+        heat = heat or (sheet.heat if sheet.heat in self.heats else None)
         if heat is None and not sheet.heat:
             heat = self.current
         if heat is None:
@@ -345,6 +357,7 @@ class MeetState:
         self.heats = {heat.id: opened.get(heat.id) or HeatLog(setup, heat) for heat in meet.heats} | opened
         before = self._device_setup
         self._device_setup = {device.id: device for device in meet.devices}
+        self._lynx_keys = lynx_keys(meet)
         for device in meet.devices:
             known = before.get(device.id)
             if device.id not in self.devices:
@@ -388,5 +401,6 @@ def _take_status(view: DeviceView, status: DeviceStatus) -> None:
 
 
 def _derive(log: HeatLog, fits: Mapping[str, ClockFit]) -> HeatPicture:
-    uncertainty_us = max((fits[device].uncertainty_us for device in log.table.devices if device in fits), default=0)
+    used = {**log.table.devices, **log.cells.devices}
+    uncertainty_us = max((fits[device].uncertainty_us for device in used if device in fits), default=0)
     return keirin.derive(log, RaceTime(fits), uncertainty_us)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from timing.core.arrays import MISSING
 from timing.race.attempts import Attempt, HeatEvents
 from timing.race.field import Field
-from timing.race.finish import WARNING
+from timing.race.finish import WARNING, too_close
 from timing.race.heat import HeatLog
-from timing.race.picture import RACING_STATES, Bell, Finish, HeatState, PaceReport
+from timing.race.picture import RACING_STATES, Bell, Finish, HeatState, PaceReport, ResultLine
 
 DOUBLE_SHOT_US = 3_000_000
 """Two shots within this time are the starter's stop signal, UCI 3.2.019."""
@@ -29,6 +29,7 @@ class Facts(NamedTuple):
     pace: PaceReport
     finish: Finish
     bell: Bell
+    results: tuple[ResultLine, ...]
 
 
 def notices(log: HeatLog, events: HeatEvents, attempt: Attempt, field: Field, facts: Facts) -> tuple[str, ...]:
@@ -156,4 +157,8 @@ def _finish(log: HeatLog, attempt: Attempt, facts: Facts) -> list[str]:
         found.append("the judge's order differs from the photo-finish: the judge's order stands")
     if facts.state == "finished":
         found.append("awaiting the photo-finish or the judge's order")
+        close = too_close(facts.results)
+        if close:
+            pairs = ", ".join(f"{ahead} and {behind}" for ahead, behind in close)
+            found.append(f"too close for transponders to tell who is who in the photocell: {pairs}; read the picture")
     return found

@@ -26,7 +26,7 @@ RACING_STATES: frozenset[str] = frozenset({"started", "first_lap", "paced", "pac
 """The states between the gun and the last rider: time passing means something in them."""
 
 ResultStatus = Literal["none", "virtual", "provisional", "official"]
-CrossingSource = Literal["start", "read", "manual", "interpolated", "predicted", "accepted"]
+CrossingSource = Literal["start", "read", "manual", "interpolated", "predicted", "accepted", "cell"]
 PullOffVerdict = Literal["awaited", "on_time", "early", "late", "seen_again"]
 
 
@@ -44,8 +44,13 @@ class Starter(msgspec.Struct, frozen=True):
     status: str | None
 
 
-class Crossing(msgspec.Struct, frozen=True):
-    """A rider over a loop. `confidence` is 100 for a read; an inferred one is marked and has ± too."""
+class Crossing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rider over a loop. `confidence` is 100 for a read; an inferred one is marked and has ± too.
+
+    With the source `cell` the time is that of the front wheel in a photocell and so are a lap, half lap or sector
+    between two such times; all other times are the transponder's over the loop. Who it was still comes from the
+    transponder (or, at the finish, from the photo-finish): where that was inferred, `read` is null.
+    """
 
     mark: int
     loop: str
@@ -62,6 +67,8 @@ class Crossing(msgspec.Struct, frozen=True):
     uncertainty_ms: int
     read: str | None
     """Reference of the read in the journal (`row:index`); null for an inferred crossing."""
+    cell: str | None = None
+    """Reference of the impulse that gave the time."""
 
 
 class RiderSplits(msgspec.Struct, frozen=True):
@@ -164,7 +171,7 @@ class ResultLine(msgspec.Struct, frozen=True):
     gap_us: int | None
     status: str | None
     reason: str
-    source: Literal["judge", "photo_finish", "transponder", "none"]
+    source: Literal["judge", "photo_finish", "cell", "transponder", "none"]
     warnings: int
 
 
@@ -207,6 +214,19 @@ class Aside(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Unmatched(msgspec.Struct, frozen=True):
+    """Something at a line with a photocell that matches nothing of the other boxes: it waits for a person."""
+
+    what: Literal["impulse", "read", "photo_finish"]
+    read: str
+    """Its reference in the journal."""
+    device: str
+    loop: str
+    at_us: int
+    bib: str | None
+    reason: str
+
+
 class AttemptSummary(msgspec.Struct, frozen=True):
     """One try of the heat; a stopped one stays in the record."""
 
@@ -230,8 +250,8 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
 
 
-class HeatPicture(msgspec.Struct, frozen=True):
-    """The heat as it is now."""
+class HeatPicture(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The heat as it is now. Fields with a default came later: left out where empty, old digests hold."""
 
     heat: str
     event: str
@@ -265,3 +285,6 @@ class HeatPicture(msgspec.Struct, frozen=True):
     set_aside_count: int
     clock_uncertainty_us: int
     """The largest ± of the clocks of the boxes used."""
+    unmatched: tuple[Unmatched, ...] = ()
+    """The newest of what matches nobody at lines with a photocell."""
+    unmatched_count: int = 0

@@ -4,13 +4,15 @@ Columns are made of whole arrays and become messages once, at the end: a heat is
 """
 
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timing.core.arrays import MISSING, Int64Array
 from timing.core.crossings import SOURCE_INTERPOLATED, SOURCE_NONE, SOURCE_PREDICTED, SOURCE_READ
 from timing.race.attempts import Attempt
+from timing.race.cells import Cells
 from timing.race.field import BY_A_PERSON, NO_READ, Field, or_none, truncated_ms
 from timing.race.heat import HeatLog
 from timing.race.picture import Crossing, MarkOrder, OrderEntry, RiderSplits
@@ -18,12 +20,15 @@ from timing.race.picture import Crossing, MarkOrder, OrderEntry, RiderSplits
 FULL_CONFIDENCE = 100
 HALF_CONFIDENCE_US = 100_000
 """An inferred time with this ± has a confidence of 50."""
+GOOD_RESIDUAL_US = 30_000
+"""An impulse this near to where the transponder lets it expect leaves no doubt whose wheel it was."""
 MS_TO_KMH = 3.6
 
 SOURCE_START = 4
 SOURCE_MANUAL = 5
 SOURCE_ACCEPTED = 6
-SOURCE_NAMES = np.array(["", "read", "interpolated", "predicted", "start", "manual", "accepted"], dtype=object)
+SOURCE_CELL = 7
+SOURCE_NAMES = np.array(["", "read", "interpolated", "predicted", "start", "manual", "accepted", "cell"], dtype=object)
 """By number: those of the kernel, then what only the log knows."""
 
 
@@ -39,24 +44,25 @@ def confidences(source: Int64Array, uncertainty_us: Int64Array) -> Int64Array:
     return np.where(source == SOURCE_READ, FULL_CONFIDENCE, np.clip(share, 1, 99))
 
 
-def rider_splits(log: HeatLog, attempt: Attempt, field: Field) -> tuple[RiderSplits, ...]:
-    """Every rider's crossings in course order; none before the start."""
+def rider_splits(log: HeatLog, attempt: Attempt, field: Field, cells: Cells | None = None) -> tuple[RiderSplits, ...]:
+    """Every rider's crossings in course order, by the photocells where they saw them; none before the start."""
     start_us = attempt.start_us
     if start_us is None:
         return ()
     riders = log.pacer_index
-    source = _sources(log, attempt, field)
+    source, times = _sources(log, attempt, field), _times(log, field, cells)
+    if cells is not None:
+        source[cells.impulse[:riders] != NO_READ] = SOURCE_CELL
     known = source != SOURCE_NONE
     row, mark = np.nonzero(known)
     marks = [log.course.marks[one] for one in mark.tolist()]
-    splits = field.splits
 
     def duration(us: Int64Array) -> list[Any]:
         """A duration of each known crossing, None where the one before it is not known."""
-        column = us[:riders][known]
+        column = us[known]
         return or_none(truncated_ms(column), column != MISSING)
 
-    speed_kmh = np.round(splits.sector_ms[:riders][known] * MS_TO_KMH, 2)
+    speed_kmh = np.round(field.splits.sector_ms[:riders][known] * MS_TO_KMH, 2)
     uncertainty_us = field.filled.uncertainty_us[:riders]
     crossings = tuple(
         map(
@@ -65,15 +71,16 @@ def rider_splits(log: HeatLog, attempt: Attempt, field: Field) -> tuple[RiderSpl
             [one.loop for one in marks],
             [one.lap for one in marks],
             [one.distance_m for one in marks],
-            truncated_ms(field.filled.crossing_us[:riders][known] - start_us).tolist(),
-            duration(splits.sector_us),
-            duration(splits.half_lap_us),
-            duration(splits.lap_us),
+            truncated_ms(times.crossing_us[known] - start_us).tolist(),
+            duration(times.sector_us),
+            duration(times.half_lap_us),
+            duration(times.lap_us),
             or_none(speed_kmh, ~np.isnan(speed_kmh)),
             SOURCE_NAMES[source[known]].tolist(),
-            confidences(field.filled.source[:riders], uncertainty_us)[known].tolist(),
+            _confidences(field, riders, cells)[known].tolist(),
             (uncertainty_us[known] // 1_000).tolist(),
             [log.reads[one].ref if one >= 0 else None for one in field.read_index[:riders][known].tolist()],
+            _cell_references(log, cells, known),
         )
     )
     ends = accumulate(np.bincount(row, minlength=riders).tolist(), initial=0)
@@ -81,6 +88,49 @@ def rider_splits(log: HeatLog, attempt: Attempt, field: Field) -> tuple[RiderSpl
         RiderSplits(rider.bib, rider.name, crossings[begin:end])
         for rider, (begin, end) in zip(log.riders, pairwise(ends), strict=True)
     )
+
+
+class _Times(NamedTuple):
+    """`[R, M]` µs of the riders as they are shown."""
+
+    crossing_us: Int64Array
+    sector_us: Int64Array
+    half_lap_us: Int64Array
+    lap_us: Int64Array
+
+
+def _times(log: HeatLog, field: Field, cells: Cells | None) -> _Times:
+    """The cell's time where there is one; a duration between two of them, else between two transponder times."""
+    riders = log.pacer_index
+    splits = field.splits
+    of_reads = (field.filled.crossing_us, splits.sector_us, splits.half_lap_us, splits.lap_us)
+    shown = _Times(*(column[:riders] for column in of_reads))
+    if cells is None:
+        return shown
+    seen = _Times(cells.front_us[:riders], cells.splits.sector_us, cells.splits.half_lap_us, cells.splits.lap_us)
+    return _Times(*(np.where(cell != MISSING, cell, read) for cell, read in zip(seen, shown, strict=True)))
+
+
+def _confidences(field: Field, riders: int, cells: Cells | None) -> Int64Array:
+    """Of a crossing timed by a cell: how sure it is who that was."""
+    source, uncertainty_us = field.filled.source[:riders], field.filled.uncertainty_us[:riders]
+    found = confidences(source, uncertainty_us)
+    if cells is None:
+        return found
+    off_us = np.abs(cells.residual_us[:riders])
+    doubtful = (cells.impulse[:riders] != NO_READ) & (source == SOURCE_READ) & (off_us > GOOD_RESIDUAL_US)
+    if not doubtful.any():
+        return found
+    return np.where(doubtful, confidences(np.zeros_like(source), off_us), found)
+
+
+def _cell_references(log: HeatLog, cells: Cells | None, known: NDArray[np.bool_]) -> list[str | None]:
+    references: list[str | None] = [None] * int(np.count_nonzero(known))
+    if cells is not None:
+        rows = cells.impulse[: log.pacer_index][known]
+        for index in np.flatnonzero(rows != NO_READ).tolist():
+            references[index] = log.cells.reads[int(rows[index])].ref
+    return references
 
 
 def _sources(log: HeatLog, attempt: Attempt, field: Field) -> Int64Array:

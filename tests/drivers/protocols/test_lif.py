@@ -151,9 +151,35 @@ def test_text_in_no_known_encoding_is_named() -> None:
     (record,) = parse_lif((HEADER + WINNER).encode("utf-16"), "camera", 9)
     assert isinstance(record, Malformed)
     assert "UTF-16" in record.reason
-    (record,) = parse_lif(HEADER.encode() + b"\x81" + WINNER.encode("cp1250"), "camera", 9)
-    assert isinstance(record, Malformed)
-    assert "neither UTF-8 nor CP1252 (byte 0x81)" in record.reason
+    records = parse_lif(HEADER.encode() + b"\x81" + WINNER.encode("cp1250"), "camera", 9)
+    assert damages_of(records) == [
+        (len(HEADER), "line 2: text is neither UTF-8 nor CP1252 (byte 0x81)"),
+        (0, "no readable result row: evaluate the heat in FinishLynx and save it again"),
+    ]
+
+
+def test_each_line_is_read_in_its_own_encoding_and_an_unreadable_one_costs_no_other() -> None:
+    utf8 = WINNER.encode("utf-8")  # Łódź: two of its bytes mean nothing in CP1252
+    cp1252 = RETIRED.replace("Lang", "Löng–").encode("cp1252")
+    latin1 = UNREAD.encode("latin-1")
+    broken = SECOND.encode("utf-8").replace("á".encode(), b"\x81\x8d")
+    records = parse_lif(HEADER.encode() + utf8 + cp1252 + latin1 + broken, "camera", 9)
+    assert [line.name for line in sheet_of(records).lines] == ["Ostrowski Filip", "Löng– Udo", "Kern Ulf"]
+    offset = len(HEADER) + len(utf8) + len(cp1252) + len(latin1)
+    assert damages_of(records) == [(offset, "line 5: text is neither UTF-8 nor CP1252 (byte 0x81)")]
+
+
+def test_a_result_issued_again_is_a_new_version_and_one_saved_unchanged_is_not() -> None:
+    parser = LifParser("camera")
+
+    def versions(*texts: str) -> list[int | None]:
+        found = [record for text in texts for record in parser.feed(text.encode(), 9)]
+        return [record.sequence for record in found if isinstance(record, PhotoFinish)]
+
+    first, second = HEADER + WINNER, HEADER + WINNER + SECOND
+    other = HEADER.replace("1,11,", "1,12,") + WINNER
+    assert versions(first, first, second, other, second, first) == [1, 1, 2, 1, 2, 3]
+    assert versions(HEADER + "<<<<<<< HEAD\n" + WINNER, second) == [4], "a damaged file is no version"
 
 
 @STEADY

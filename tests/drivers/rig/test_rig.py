@@ -188,8 +188,8 @@ async def test_nonsense_and_unknown_heats_on_the_current_topic_are_passed_over(
 def test_a_protocol_without_a_simulated_box_is_named_with_those_there_are(
     make_setup: Callable[..., Setup],
 ) -> None:
-    foreign = Device(id="hub", protocol="thbc", address="tcp:127.0.0.1:2008", loop="finish")
-    with pytest.raises(RigError, match=r"device hub at tcp:127\.0\.0\.1:2008: the rig has no 'thbc' box"):
+    foreign = Device(id="hub", protocol="mybox", address="tcp:127.0.0.1:2008", loop="finish")
+    with pytest.raises(RigError, match=r"device hub at tcp:127\.0\.0\.1:2008: the rig has no 'mybox' box"):
         Rig(make_setup((foreign,)), load_script("tokyo2020-men-keirin"), HostClock())
 
 

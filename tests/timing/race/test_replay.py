@@ -24,6 +24,9 @@ def without_references(picture: Any) -> Any:
     for rider in plain["splits"]:
         for crossing in rider["crossings"]:
             crossing.pop("read")
+            crossing.pop("cell", None)
+    for unmatched in plain.get("unmatched", ()):
+        unmatched.pop("read")
     return plain
 
 

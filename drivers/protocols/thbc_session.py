@@ -1,0 +1,162 @@
+"""The conversation with one THbC unit, over serial or UDP: acknowledgements, repeats, status. Sans-I/O.
+
+The unit holds one passing until it is acknowledged, repeats it every 1 to 2 s, and keeps the others behind it. An ACK
+names no passing: it is for the one that the unit holds when it arrives. So one ACK too many throws away a passing that
+nobody may have. The rules that follow:
+
+- One ACK for each passing, from `committed`. A connection acknowledges only what it brought itself.
+- A line that was received before is no second passing: it becomes `passing_repeated`. It is acknowledged only when the
+  ACK must have been lost: none is due, and none was sent in the last 0.5 s (then repeat and ACK crossed).
+- More than three damaged passings in a row: the unit cannot send this one whole. It is acknowledged, once its bytes
+  are on disk, or the line would stay stuck. Damaged lines while an ACK is due are not counted.
+- A repeat or a damaged line is not acknowledged any more when a new passing came before the ACK left.
+
+How a passing is told to come from the unit's memory (`backlog`), as nothing in it says so: until the first live passing
+of a connection, it is backlog when its time lies before the first status of the connection. If the unit is stopped or
+does not answer, backlog ends with the first pause of 2 s, because memory is sent without pauses.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from config.models import Device
+from drivers.protocols.base import Reaction, Resume
+from drivers.protocols.thbc_commands import encode_ack, encode_ask_status, encode_get_config
+from drivers.protocols.thbc_parser import Held, Parsed, ThbcParser
+from drivers.protocols.thbc_wire import DAY_US
+from drivers.records import DeviceStatus, Impulse, Passing, Record, Unhandled
+
+STATUS_EVERY_US: Final = 5_000_000
+DAMAGED_AT_MOST: Final = 3
+"""So many damaged passings in a row are left to the unit's repeat; the next is acknowledged."""
+CROSSING_US: Final = 500_000
+"""A repeat this soon after an ACK may have left before the ACK arrived; units repeat after 1 s or later."""
+BACKLOG_PAUSE_US: Final = 2_000_000
+REMEMBERED_LINES: Final = 256
+"""Only the last line can come again; over UDP a late datagram may bring one that is a little older."""
+STOPPED: Final = "stopped, it times nothing: start it at the unit"
+
+
+class _Backlog:
+    """What the unit held when the connection began, until the first live passing."""
+
+    def __init__(self, now_us: int) -> None:
+        self._running = True
+        self._quiet_since_us = now_us
+        self._began_device_us: int | None = None
+
+    def note_clock(self, status_us: int) -> None:
+        """The unit's time now. The first counts; 0 is that of a stopped unit."""
+        if self._began_device_us is None and status_us > 0:
+            self._began_device_us = status_us
+
+    def covers(self, device_us: int, now_us: int) -> bool:
+        """Whether a new passing comes from memory; the first that does not ends it."""
+        if self._began_device_us is not None:
+            # Up to half a day before, so that a memory over midnight is one too.
+            age_us = (self._began_device_us - device_us) % DAY_US
+            self._running = self._running and 0 < age_us < DAY_US // 2
+        else:
+            self._running = self._running and now_us - self._quiet_since_us < BACKLOG_PAUSE_US
+        if self._running:
+            self._quiet_since_us = now_us
+        return self._running
+
+
+class ThbcSession:
+    """The conversation with one unit over its connections, as `drivers.protocols.base.Session`."""
+
+    tick_us = STATUS_EVERY_US
+
+    def __init__(self, device: Device, resume: Resume) -> None:
+        """`resume` is not needed: the unit itself knows what was not acknowledged."""
+        self._device = device.id
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._begin(0)
+        self._is_connected = False
+
+    def _begin(self, now_us: int) -> None:
+        self._parser = ThbcParser(self._device)
+        self._due: deque[Record] = deque()
+        self._acknowledged_us: int | None = None
+        self._damaged_in_a_row = 0
+        self._zero_times = 0
+        self._backlog = _Backlog(now_us)
+
+    def connected(self, now_us: int) -> Sequence[bytes]:
+        """Ask for the configuration and the status; the unit repeats by itself what it holds."""
+        self._begin(now_us)
+        self._is_connected = True
+        return (encode_get_config(), encode_ask_status())
+
+    def receive(self, data: bytes, now_us: int) -> Reaction:
+        """Bytes to records. Nothing is sent from here: a passing is acknowledged when it is on disk."""
+        return Reaction(tuple(self._take(parsed, now_us) for parsed in self._parser.read(data, now_us)))
+
+    def disconnected(self, now_us: int) -> Sequence[Record]:
+        """Report an unfinished line. What was not acknowledged comes again on the next connection."""
+        self._is_connected = False
+        self._due.clear()
+        return self._parser.close(now_us)
+
+    def tick(self, now_us: int) -> Sequence[bytes]:
+        """Ask for the status: noise, levels, and whether the unit runs and hears us."""
+        return (encode_ask_status(),) if self._is_connected else ()
+
+    def committed(self, records: Sequence[Record], now_us: int) -> Sequence[bytes]:
+        """One ACK for each passing of this connection that is on disk now, in order."""
+        acknowledgements: list[bytes] = []
+        for record in records:
+            if record in self._due:
+                self._due.remove(record)
+                self._acknowledged_us = now_us
+                acknowledgements.append(encode_ack())
+        return acknowledgements
+
+    def _take(self, parsed: Parsed, now_us: int) -> Record:
+        record = parsed.record
+        if isinstance(record, Passing | Impulse):
+            return self._take_passing(record, parsed.line, now_us)
+        if parsed.held is Held.DAMAGED and not self._due:
+            self._damaged_in_a_row += 1
+            if self._damaged_in_a_row > DAMAGED_AT_MOST:
+                self._damaged_in_a_row = 0
+                self._due.append(record)
+        if isinstance(record, DeviceStatus) and parsed.status_us is not None:
+            return self._take_status(record, parsed.status_us)
+        return record
+
+    def _take_passing(self, record: Passing | Impulse, line: bytes, now_us: int) -> Record:
+        self._damaged_in_a_row = 0
+        if line in self._seen:
+            return self._take_repeat(record, now_us)
+        self._seen[line] = None
+        if len(self._seen) > REMEMBERED_LINES:
+            self._seen.popitem(last=False)
+        if self._backlog.covers(record.device_us, now_us):
+            record = msgspec.structs.replace(record, backlog=True)
+        # The unit has gone on: an ACK for what it repeated before would be taken for this passing.
+        self._due = deque(due for due in self._due if isinstance(due, Passing | Impulse))
+        self._due.append(record)
+        return record
+
+    def _take_repeat(self, record: Passing | Impulse, now_us: int) -> Record:
+        detail: dict[str, int | str] = {"device_us": record.device_us, "channel": record.channel or ""}
+        if isinstance(record, Passing):
+            detail["transponder"] = record.transponder
+        repeated = Unhandled(device=self._device, received_us=now_us, name="passing_repeated", detail=detail)
+        crossed = self._acknowledged_us is not None and now_us - self._acknowledged_us < CROSSING_US
+        if not self._due and not crossed:
+            self._due.append(repeated)
+        return repeated
+
+    def _take_status(self, status: DeviceStatus, status_us: int) -> DeviceStatus:
+        """At midnight a running unit shows 00:00'00 too, but not twice 5 s apart."""
+        self._backlog.note_clock(status_us)
+        self._zero_times = self._zero_times + 1 if status_us == 0 else 0
+        if self._zero_times < 2:
+            return status
+        return msgspec.structs.replace(status, text=f"{STOPPED}; {status.text}")

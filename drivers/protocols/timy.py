@@ -1,0 +1,39 @@
+"""ALGE Timy, TdC 8000/8001 and PC-Timer impulse boxes (hardware-protocols §3).
+
+Lines, parser and encoders are in `timy_lines`, the conversation in `timy_session`. What a venue needs to know
+stands in `docs/timy.md`.
+"""
+
+from typing import Final
+
+from drivers.protocols.base import ProtocolEntry
+from drivers.protocols.timy_lines import (
+    TimyLine,
+    TimyParser,
+    checksum,
+    encode_line,
+    encode_number,
+    encode_text,
+    read_line,
+)
+from drivers.protocols.timy_session import TimySession, programming
+
+PROTOCOL: Final = ProtocolEntry(
+    name="timy",
+    summary="ALGE Timy, TdC 8000/8001, PC-Timer: photocells, tapes, gates and keys, 1/10000 s, serial line",
+    parser=TimyParser,
+    session=TimySession,
+)
+
+__all__ = [
+    "PROTOCOL",
+    "TimyLine",
+    "TimyParser",
+    "TimySession",
+    "checksum",
+    "encode_line",
+    "encode_number",
+    "encode_text",
+    "programming",
+    "read_line",
+]

@@ -1,0 +1,224 @@
+"""Time and lines without sockets: an event loop whose clock jumps, and a line from a simulated box to a supervisor.
+
+Everything else is the real thing: the boxes of the rig, the supervisor with its reconnects, sessions and parsers.
+"""
+
+import asyncio
+import random
+import selectors
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import aiomqtt
+import msgspec
+
+from config.models import Broker, Device
+from drivers.errors import OpenFailed, TransportLost
+from drivers.hostclock import ClockAnchor, HostClock
+from drivers.rig.clockmodel import DeviceClockModel
+from drivers.rig.json_box import JsonBox
+from drivers.rig.ports import Greet, Receive
+from drivers.transports.address import MqttAddress
+from drivers.transports.base import Chunk, Inbox
+
+LATENCY_S = (0.0002, 0.002)
+LOOK_EVERY_S = 0.5
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Instead of waiting for files it moves the loop's clock: there is nothing to wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """See `selectors`. Raises RuntimeError when nothing will ever happen again."""
+        if timeout is None:
+            raise RuntimeError("the virtual loop has nothing to wait for: a task waits for what nobody sends")
+        self.now_s += max(timeout, 0.0)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop in which an hour takes as long as what happens in it. No sockets, no threads."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """Virtual seconds."""
+        return self._jumping.now_s
+
+
+class VirtualClock(HostClock):
+    """The host's clock on a virtual loop."""
+
+    def __init__(self, loop: VirtualLoop, begin_us: int) -> None:
+        super().__init__(ClockAnchor(0, begin_us))
+        self._loop = loop
+
+    def now_us(self) -> int:
+        """UTC µs."""
+        return self.anchor.utc_us + round(self._loop.time() * 1_000_000)
+
+
+class VirtualLine:
+    """A box's port and the host's transports on it. Bytes take a moment and keep their order."""
+
+    def __init__(self, where: str, clock: VirtualClock, lot: random.Random) -> None:
+        self.where = where
+        self.clock = clock
+        self.lot = lot
+        self.up = False
+        self.hosts: list[VirtualTransport] = []
+        self.greet: Greet | None = None
+
+    def opening(self, greet: Greet) -> "VirtualLine":
+        """The port of a box."""
+        self.greet = greet
+        return self
+
+    async def open(self) -> None:
+        """The box can be reached."""
+        self.up = True
+
+    def send(self, data: bytes) -> None:
+        """To every host."""
+        for host in tuple(self.hosts):
+            host.arrive(data)
+
+    async def close(self) -> None:
+        """The box is gone: its hosts notice."""
+        self.up = False
+        for host in tuple(self.hosts):
+            host.lose("the box closed the line")
+
+    def connect(self) -> "VirtualTransport":
+        """A host's line, not yet open."""
+        return VirtualTransport(self)
+
+
+class VirtualTransport:
+    """The host's end, as `drivers.transports.base.Transport`."""
+
+    def __init__(self, line: VirtualLine) -> None:
+        self._line = line
+        self._inbox = Inbox()
+        self._receive: Receive | None = None
+        self._busy_until_s = 0.0
+
+    async def open(self) -> None:
+        """Connect. Raises OpenFailed while the box is away."""
+        if not self._line.up:
+            raise OpenFailed(self._line.where, "nobody is there", "switch the box on")
+        self._line.hosts.append(self)
+        if self._line.greet is not None:
+            self._receive = self._line.greet(self.arrive)
+
+    def arrive(self, data: bytes) -> None:
+        """Bytes of the box, a moment later."""
+        loop = asyncio.get_running_loop()
+        self._busy_until_s = max(self._busy_until_s, loop.time() + self._line.lot.uniform(*LATENCY_S))
+        loop.call_at(self._busy_until_s, self._put, data)
+
+    def _put(self, data: bytes) -> None:
+        self._inbox.put(Chunk(data, self._line.clock.now_us()))
+
+    async def receive(self) -> Chunk:
+        """See `Transport`."""
+        return await self._inbox.get()
+
+    async def send(self, data: bytes) -> None:
+        """See `Transport`."""
+        if self not in self._line.hosts:
+            raise TransportLost(self._line.where, "the line is closed", "open it again")
+        if self._receive is not None:
+            receive = self._receive
+            asyncio.get_running_loop().call_later(self._line.lot.uniform(*LATENCY_S), self._hear, receive, data)
+
+    def _hear(self, receive: Receive, data: bytes) -> None:
+        if self in self._line.hosts:
+            receive(data)
+
+    def lose(self, reason: str) -> None:
+        """The line is gone."""
+        if self in self._line.hosts:
+            self._line.hosts.remove(self)
+        self._inbox.fail(TransportLost(self._line.where, reason, "wait for the box"))
+
+    async def close(self) -> None:
+        """See `Transport`."""
+        self.lose("the host closed the line")
+
+
+class FolderLine(VirtualLine):
+    """A real folder, looked at in virtual time: a file is delivered when it has stayed the same for one look.
+
+    One without its last line feed too: `FolderTransport` does so after 5 s, the worst that can come.
+    """
+
+    def __init__(self, folder: Path, clock: VirtualClock, lot: random.Random) -> None:
+        super().__init__(f"folder:{folder}", clock, lot)
+        self._folder = folder
+        self.up = True
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        seen: Mapping[str, bytes] = {}
+        told: dict[str, bytes] = {}
+        while True:
+            now = {path.name: path.read_bytes() for path in sorted(self._folder.glob("*.lif"))}
+            for name, content in now.items():
+                if self.hosts and seen.get(name) == content and told.get(name) != content:
+                    told[name] = content
+                    self.send(content)
+            seen = now
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+class VirtualGateway(JsonBox):
+    """The JSON gateway with a line in the place of the broker; a message may be sent twice under one number."""
+
+    def __init__(self, device: Device, model: DeviceClockModel, clock: VirtualClock, line: VirtualLine) -> None:
+        super().__init__(device, MqttAddress(device.address, "topic"), Broker(), model, clock)
+        self._line = line
+
+    async def open(self) -> None:
+        """The broker is there."""
+        await self._line.open()
+
+    async def close(self) -> None:
+        """The broker is gone: what is not acknowledged waits."""
+        await self._line.close()
+
+    async def run(self) -> None:
+        """Publish over as many connections as it takes."""
+        while True:
+            if self._line.up and self._line.hosts:
+                try:
+                    await self._publish(cast(aiomqtt.Client, _Publisher(self._line)))
+                except aiomqtt.MqttError:
+                    pass  # the gateway tries again: what it has is in its outbox
+            await asyncio.sleep(0.2)
+
+
+class _Publisher:
+    def __init__(self, line: VirtualLine) -> None:
+        self._line = line
+
+    async def publish(self, topic: str, payload: bytes, qos: int = 0) -> None:
+        """As aiomqtt. Raises MqttError without a broker, sometimes after the message has got through."""
+        if not (self._line.up and self._line.hosts):
+            raise aiomqtt.MqttError("no broker")
+        self._line.send(payload.rstrip(b"\n") + b"\n")
+        await asyncio.sleep(0.001)
+        if qos and self._line.lot.random() < 0.01:
+            raise aiomqtt.MqttError("the acknowledgement was lost")
+
+
+def to_plain(value: object) -> Any:
+    """A struct as plain data, for reports."""
+    return msgspec.to_builtins(value)
