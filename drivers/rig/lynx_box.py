@@ -52,9 +52,7 @@ class _Stopwatch:
                     bib=line.bib,
                     name=line.name,
                     time_us=(
-                        None
-                        if line.finish_us is None
-                        else self.model.elapsed_us(gun_us, gun_us + line.finish_us)
+                        None if line.finish_us is None else self.model.elapsed_us(gun_us, gun_us + line.finish_us)
                     ),
                 )
                 for line in sheet.lines
@@ -130,9 +128,7 @@ class LynxBox(_Stopwatch):
 class LifBox(_Stopwatch):
     """The camera's computer, which writes one result file a heat into a shared folder."""
 
-    def __init__(
-        self, device: Device, address: FolderAddress, model: DeviceClockModel, clock: HostClock
-    ) -> None:
+    def __init__(self, device: Device, address: FolderAddress, model: DeviceClockModel, clock: HostClock) -> None:
         super().__init__(device, model)
         self._clock = clock
         self._where = address.text

@@ -69,14 +69,11 @@ class Rig:
         self._lead_us = lead_us
         self._heats = {heat.id: heat for heat in setup.meet.heats}
         self.timelines: dict[str, Timeline] = {
-            heat_id: build_timeline(setup, self._heats[heat_id], heat, seed)
-            for heat_id, heat in script.heats.items()
+            heat_id: build_timeline(setup, self._heats[heat_id], heat, seed) for heat_id, heat in script.heats.items()
         }
         zero_us = clock.now_us()
         self.boxes: dict[str, Box] = {
-            device.id: _make_box(
-                device, setup, seeded_clock(device, setup.venue.timezone, seed, zero_us), clock, seed
-            )
+            device.id: _make_box(device, setup, seeded_clock(device, setup.venue.timezone, seed, zero_us), clock, seed)
             for device in setup.meet.devices
         }
         self.ready = asyncio.Event()
