@@ -8,7 +8,7 @@ THREAD_SWITCH_S = 0.0005
 
 
 def make_ready() -> None:
-    """Compile and warm every kernel, forbid further compiles, take what is loaded out of the garbage collector's way."""
+    """Warm every kernel, forbid further compiles, take what is loaded out of the garbage collector's way."""
     from timing.core.runtime import freeze, warm
 
     warm()
