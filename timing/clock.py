@@ -47,6 +47,9 @@ LATE_SPAN_US: Final = 10 * MICROSECONDS_PER_SECOND
 LATE_MARGIN_US: Final = 20 * MICROSECONDS_PER_MILLISECOND
 LATE_SPREADS: Final = 8
 """Late arrivals are possible: it takes more of them, over longer than a network stalls, to mean a step."""
+STEADY_SHARE: Final = 20
+"""The shortest delays of the earlier and the later half may differ by this part of their span: jitter, no queue."""
+SUSPECTS_KEPT: Final = 32
 EARLY_SPREADS: Final = 4
 """Without round trips the shortest delay is a guess: jitter may undercut it, but not by so much."""
 
@@ -270,10 +273,18 @@ class DeviceClock:
     def _was_set(self) -> bool:
         if not self._suspects_late:
             return len(self._suspects) >= STEP_COUNT
-        if len(self._suspects) > LATE_COUNT:
-            del self._suspects[1]
+        if len(self._suspects) > SUSPECTS_KEPT:
+            del self._suspects[1::2]
         span_us = self._suspects[-1].received_us - self._suspects[0].received_us
-        return len(self._suspects) >= LATE_COUNT and span_us >= LATE_SPAN_US
+        if len(self._suspects) < LATE_COUNT or span_us < LATE_SPAN_US:
+            return False
+        return self._are_steadily_late(span_us)
+
+    def _are_steadily_late(self, span_us: int) -> bool:
+        """A clock that was set makes every arrival late by the same; a queue that is worked off, by less and less."""
+        late_us = [sample.ceiling_us for sample in self._suspects]
+        half = len(late_us) // 2
+        return abs(min(late_us[half:]) - min(late_us[:half])) <= span_us // STEADY_SHARE
 
     def _take(self, sample: _Sample) -> None:
         changed = False

@@ -76,17 +76,12 @@ def build_field(setup: Setup, heat: Heat, script: HeatScript, seed: int) -> Fiel
     Raises MotionError, with the rider's bib, when the script asks for what cannot be ridden.
     """
     distances = race_distances(setup, heat)
-    pacer = pacer_motion(
-        _pace_curve(setup, heat, script), distances.exit_m, distances.finish_m + distances.lap_m
-    )
+    pacer = pacer_motion(_pace_curve(setup, heat, script), distances.exit_m, distances.finish_m + distances.lap_m)
     leave_m = distances.exit_m if script.pacer.leave_m is None else script.pacer.leave_m
     on_track = [(pacer.start_m, leave_m)]
     if script.pacer.comes_back_m is not None:
         on_track.append((script.pacer.comes_back_m, script.pacer.comes_back_m + distances.lap_m / 2))
-    arrives = {
-        finisher.bib: index == 0 or finisher.gap_ms is not None
-        for index, finisher in enumerate(script.finish)
-    }
+    arrives = {finisher.bib: index == 0 or finisher.gap_ms is not None for index, finisher in enumerate(script.finish)}
     riders = _riders(setup, heat, script, distances, pacer, max(distances.exit_m, leave_m), arrives, seed)
     return Field(distances, pacer, tuple(on_track), riders, arrives)
 

@@ -92,14 +92,10 @@ class Motion:
         """Raise MotionError when a segment is empty, goes back or does not begin where the last ended."""
         for before, after in pairwise(segments):
             if abs(before.end_m - after.start_m) > 1e-6:
-                raise MotionError(
-                    f"a segment ends at {before.end_m} m and the next begins at {after.start_m} m"
-                )
+                raise MotionError(f"a segment ends at {before.end_m} m and the next begins at {after.start_m} m")
         for segment in segments:
             if not segment.end_m > segment.start_m or segment.time_at(segment.end_m) <= segment.start_us:
-                raise MotionError(
-                    f"the motion does not go forward between {segment.start_m} and {segment.end_m} m"
-                )
+                raise MotionError(f"the motion does not go forward between {segment.start_m} and {segment.end_m} m")
         self.segments: tuple[AnySegment, ...] = tuple(segments)
         self._starts_m = [segment.start_m for segment in segments]
         self._starts_us = [segment.start_us for segment in segments]
@@ -142,9 +138,7 @@ class Motion:
             for segment in self.segments
         )
         return tuple(
-            _cut(segment, from_m, to_m)
-            for segment in moved
-            if segment.end_m > from_m and segment.start_m < to_m
+            _cut(segment, from_m, to_m) for segment in moved if segment.end_m > from_m and segment.start_m < to_m
         )
 
     def until(self, end_m: float) -> "Motion":

@@ -96,9 +96,7 @@ class _Observer:
         self._riders = {rider.bib: rider for rider in setup.meet.riders}
         self._positions = {loop.id: loop.position_m for loop in setup.venue.loops}
         finish_m = field.distances.finish_m
-        self.finished_us = max(
-            motion.time_at(finish_m) for bib, motion in field.riders.items() if field.arrives[bib]
-        )
+        self.finished_us = max(motion.time_at(finish_m) for bib, motion in field.riders.items() if field.arrives[bib])
 
     def events(self) -> Iterator[TimedEvent]:
         for device in self._setup.meet.devices:
@@ -157,9 +155,7 @@ class _Observer:
     ) -> Iterator[LoopRead]:
         """The read of one crossing: once, or as scripted not at all or a second time."""
         first = self._signal(device, channel, at_us, transponder)
-        if not any(
-            (fault.bib, fault.lap) == who and fault.loop == loop for fault in self._script.missed_reads
-        ):
+        if not any((fault.bib, fault.lap) == who and fault.loop == loop for fault in self._script.missed_reads):
             yield first
         for fault in self._script.double_reads:
             if (fault.bib, fault.lap) == who and fault.loop == loop:
@@ -207,9 +203,7 @@ class _Observer:
                 name=self._riders[finisher.bib].name,
                 place=finisher.place,
                 finish_us=(
-                    self._field.riders[finisher.bib].time_at(finish_m)
-                    if self._field.arrives[finisher.bib]
-                    else None
+                    self._field.riders[finisher.bib].time_at(finish_m) if self._field.arrives[finisher.bib] else None
                 ),
             )
             for finisher in self._script.finish

@@ -237,6 +237,8 @@ class Rig:
             await client.subscribe(topic, qos=1)
             raise_if_cancelled()
             async for message in client.messages:
+                if not message.topic.matches(topic):
+                    continue  # amqtt sometimes delivers what only another client subscribed to
                 try:
                     current = msgspec.json.decode(message.payload, type=Current)
                 except msgspec.DecodeError as error:

@@ -157,9 +157,7 @@ def _find(name_or_path: str | Path) -> Path:
     path = SCRIPT_FOLDER / f"{text}.toml"
     if not path.is_file():
         names = shipped_scripts()
-        hint = (
-            f"no such script;{closest(text, names)} Shipped are {', '.join(names)}; or give a path to a .toml"
-        )
+        hint = f"no such script;{closest(text, names)} Shipped are {', '.join(names)}; or give a path to a .toml"
         raise ConfigError(text, None, ABSENT, hint)
     return path
 
@@ -167,9 +165,7 @@ def _find(name_or_path: str | Path) -> Path:
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The raw tables of a script laid over those of the script that it extends."""
     if path in seen:
-        raise ConfigError(
-            path.name, "extends", ABSENT, "leads back to this script; take it out of one of them"
-        )
+        raise ConfigError(path.name, "extends", ABSENT, "leads back to this script; take it out of one of them")
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -226,9 +222,7 @@ def check_against(script: Script, setup: Setup, file: str) -> None:
 def _check_heat(heat: HeatScript, entered: Heat, setup: Setup, file: str) -> None:
     bibs = [position.bib for position in entered.start_list]
     loops = [loop.id for loop in setup.venue.loops]
-    channels = [
-        channel.channel for device in setup.meet.devices for channel in device.channels if channel.role
-    ]
+    channels = [channel.channel for device in setup.meet.devices for channel in device.channels if channel.role]
     key = f"heats.{entered.id}"
 
     def require(value: str, known: list[str], what: str, where: str) -> None:

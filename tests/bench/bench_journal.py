@@ -8,6 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -60,7 +61,7 @@ async def _one_row(folder: Path, appends: int) -> list[Row]:
     writer_us: list[float] = []
     async with JournalWriter(Journal.create(folder / "writer.journal", 0, SOME_UUID)) as writer:
         for number in range(appends):
-            floor_us.append(_timed(lambda number=number: floor(number)))
+            floor_us.append(_timed(partial(floor, number)))
             journal_us.append(_timed(lambda: journal.append([ENTRY])))
             begin = time.perf_counter_ns()
             await writer.submit(ENTRY)

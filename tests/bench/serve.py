@@ -46,13 +46,12 @@ async def _tell_ready(service: "Service") -> None:
 def main() -> None:
     """Entry of the process."""
     prepare_kernels()
-    from timing.core.runtime import freeze, warm
     from timing.logs import configure_logs
+    from timing.ready import make_ready
 
     setup_file, journal, anchor_file = map(Path, sys.argv[1:])
     configure_logs(journal.with_suffix(".log"))
-    warm()
-    freeze()
+    make_ready()
     profile = os.environ.get("VELODROME_BENCH_PROFILE")
     if profile is None:
         asyncio.run(_serve(setup_file.read_bytes(), journal, anchor_file.read_bytes()))

@@ -15,10 +15,10 @@ import tempfile
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import paho.mqtt.client as paho
@@ -106,10 +106,14 @@ class Subscriber:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, done: Any, timeout_s: float) -> bool:
+    def wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Block until `done()` is true, asked at every arrival; False when it is not after `timeout_s`."""
         with self._changed:
             return self._changed.wait_for(done, timeout_s)
+
+    def wait_for_more_than(self, count: int, timeout_s: float) -> bool:
+        """Block until more than so many messages have arrived."""
+        return self.wait_for(lambda: len(self.arrivals) > count, timeout_s)
 
     def order(self, meet: str, name: str, role: str, action: AnyAction, heat: str | None = None) -> CommandReply:
         """Send a command and wait for its answer. Raises StandError when it is refused or not answered."""
@@ -323,9 +327,7 @@ class ServiceStand:
             if left_s <= 0:
                 return False
             count = len(self.subscriber.arrivals)
-            await asyncio.to_thread(
-                self.subscriber.wait_for, lambda count=count: len(self.subscriber.arrivals) > count, left_s
-            )
+            await asyncio.to_thread(self.subscriber.wait_for_more_than, count, left_s)
 
     def delays_us(self) -> dict[str, list[float]]:
         """Wire to subscriber, µs, of every passing that arrived, by device, in order of sending."""

@@ -183,7 +183,7 @@ class VirtualGateway(JsonBox):
     """The JSON gateway with a line in the place of the broker; a message may be sent twice under one number."""
 
     def __init__(self, device: Device, model: DeviceClockModel, clock: VirtualClock, line: VirtualLine) -> None:
-        super().__init__(device, MqttAddress(device.address, "topic"), Broker(), model, clock)
+        super().__init__(device, MqttAddress(text=device.address, topic="topic"), Broker(), model, clock)
         self._line = line
 
     async def open(self) -> None:

@@ -444,3 +444,30 @@ def test_a_box_that_speaks_seldom_keeps_enough_samples_for_its_rate() -> None:
         clock.observe(box.answer(true_us))
     assert clock.fit().samples == 16
     assert clock.fit().rate_ppb == pytest.approx(-20_000, abs=1_000)
+
+
+def told(clock: DeviceClock, device_us: int, received_us: int) -> None:
+    clock.observe(ClockReading(device="decoder", device_us=device_us, received_us=received_us))
+
+
+def test_a_queue_that_is_worked_off_after_a_stall_is_not_taken_for_a_clock_that_was_set() -> None:
+    """A gateway's messages of a minute come in at twice their pace: less and less late, and the clock never moved."""
+    clock = DeviceClock(a_device(), "UTC")
+    for true_us in range(START_US, START_US + MINUTE_US, 5 * SECOND_US):
+        told(clock, true_us, true_us + 600)
+    before_us = clock.fit().race_us(START_US)
+    stuck_us = START_US + 2 * MINUTE_US
+    for second in range(60):
+        told(clock, START_US + MINUTE_US + second * SECOND_US, stuck_us + second * SECOND_US // 2)
+    assert abs(clock.fit().race_us(START_US) - before_us) < 1_000
+
+
+def test_a_clock_that_was_set_back_is_followed_although_its_line_jitters() -> None:
+    clock = DeviceClock(a_device(), "UTC")
+    for true_us in range(START_US, START_US + MINUTE_US, 5 * SECOND_US):
+        told(clock, true_us, true_us + 600)
+    jitter = random.Random(1)
+    for true_us in range(START_US + MINUTE_US, START_US + 3 * MINUTE_US, 5 * SECOND_US):
+        told(clock, true_us - 2 * SECOND_US, true_us + 600 + int(jitter.expovariate(1 / 100_000)))
+    device_us = START_US + 3 * MINUTE_US
+    assert abs(clock.fit().race_us(device_us) - (device_us + 2 * SECOND_US)) < 100_000

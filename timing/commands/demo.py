@@ -82,14 +82,13 @@ def _ride_and_report(run_folder: Path, errors: Console, headless: bool, json: bo
 
 def _ride(run_folder: Path, errors: Console, headless: bool, json: bool) -> "MeetState":
     from timing.commands.report import progress_bar, tell_heat, tell_state
-    from timing.core.runtime import freeze, warm
     from timing.demo.run import run_demo
     from timing.logs import configure_logs
+    from timing.ready import make_ready
 
     configure_logs(run_folder / "velodrome.log")
     with errors.status("preparing the core …"):
-        warm()
-        freeze()
+        make_ready()
     view = None if headless or json or not sys.stdout.isatty() else Console()
 
     def told(picture: "HeatPicture") -> None:

@@ -26,8 +26,8 @@ def run(meet: str, journal: Path | None, log: Path | None, headless: bool, clock
     from timing.app import Service, make_clock
     from timing.commands.report import progress_bar
     from timing.control.broker import EmbeddedBroker
-    from timing.core.runtime import freeze, warm
     from timing.logs import configure_logs
+    from timing.ready import make_ready
 
     setup = load_setup(meet)
     errors = Console(stderr=True)
@@ -35,8 +35,7 @@ def run(meet: str, journal: Path | None, log: Path | None, headless: bool, clock
     view = None if headless or not sys.stdout.isatty() else Console()
     configure_logs(log if log is not None or view is None else path.with_suffix(".log"))
     with errors.status("preparing the core …"):
-        warm()
-        freeze()
+        make_ready()
     broker = setup.meet.broker
     embedded = EmbeddedBroker(broker.host, broker.port) if broker.embedded else None
     if embedded is not None:

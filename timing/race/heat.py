@@ -187,4 +187,6 @@ class HeatLog:
 
 
 def _same_sheet(one: PhotoFinish, other: PhotoFinish) -> bool:
-    return one.lines == other.lines and one.official == other.official and one.heat == other.heat
+    # The camera's own start tells a sheet sent again from the equal one of another attempt.
+    same_start = one.start_device_us == other.start_device_us
+    return same_start and one.lines == other.lines and one.official == other.official and one.heat == other.heat

@@ -181,11 +181,15 @@ class MeetState:
     def resume(self, device: str) -> Resume:
         """Where a device's backlog has to begin: before the oldest number that is missing on disk.
 
-        A box that was heard but has no passing on disk yet is asked for all that it has.
+        A box that was heard but has no passing on disk yet is asked for all that it has, but only in the middle of
+        a heat: its memory may be that of a whole season, and a slow line would be busy with it for an hour.
         """
         view = self.devices.get(device)
         if view is None or not view.last_received_us:
             return Resume()
+        in_a_heat = self.current is not None and not self.heats[self.current].closed
+        if view.last_sequence is None and not in_a_heat:
+            return Resume(None, view.decoder)
         last = view.last_sequence if view.last_sequence is not None else 0
         return Resume(min([last, *(first - 1 for first, _ in self._missing[device])]), view.decoder)
 

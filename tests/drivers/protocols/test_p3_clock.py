@@ -83,9 +83,7 @@ def test_an_answer_after_two_seconds_belongs_to_no_question() -> None:
     assert answer(connected(), START + 2 * SECOND + 1).sent_us is None
 
 
-def test_after_an_unanswered_question_the_next_waits_until_a_late_answer_cannot_be_taken_for_its_own() -> (
-    None
-):
+def test_after_an_unanswered_question_the_next_waits_until_a_late_answer_cannot_be_taken_for_its_own() -> None:
     session = connected()
     assert questions(session, START, START + 4_750_000) == []
     assert answer(session, START + 4_900_000).sent_us is None

@@ -22,8 +22,7 @@ GOOD_PASSING = bytes.fromhex(
     "8e0233009ec700000100010448bc010003041d582c000408e805bfc4a41b050005026a0006023200080200008104930f02008f"
 )
 THREE_ESCAPES = bytes.fromhex(
-    "8e023300e42d0000010001048daf8dae8dad00030492100000040840222018240a060005026400"
-    "06021400080200008104010000008f"
+    "8e023300e42d0000010001048daf8dae8dad00030492100000040840222018240a06000502640006021400080200008104010000008f"
 )
 FRAMES = st.builds(
     Frame,
@@ -76,8 +75,7 @@ def test_a_box_that_escapes_8a_to_8c_too_is_understood() -> None:
 
 def test_checksum_and_length_are_escaped_too() -> None:
     frames = [
-        Frame(type_of_record=0x0028, fields=((1, bytes([n & 255, n >> 8])), (2, bytes(118))))
-        for n in range(3_000)
+        Frame(type_of_record=0x0028, fields=((1, bytes([n & 255, n >> 8])), (2, bytes(118)))) for n in range(3_000)
     ]
     wires = [encode_frame(frame) for frame in frames]
 
@@ -145,9 +143,7 @@ def test_the_real_frame_that_lost_one_byte_is_an_error_and_the_next_frame_is_rea
 def test_junk_before_the_start_of_record_is_reported_with_its_place() -> None:
     junk, frame = read(b"ZX1ZPTFVQ" + GOOD_PASSING)
 
-    assert junk == FramingError(
-        0, b"ZX1ZPTFVQ", "9 bytes outside any frame (no start of record 8e before them)"
-    )
+    assert junk == FramingError(0, b"ZX1ZPTFVQ", "9 bytes outside any frame (no start of record 8e before them)")
     assert isinstance(frame, ReceivedFrame)
     assert frame.offset == 9
 
@@ -161,9 +157,7 @@ def test_any_raw_8e_begins_a_new_frame() -> None:
 
 
 def test_a_frame_that_the_stream_did_not_finish_is_reported_at_its_end() -> None:
-    assert read(STATUS + STATUS[:5])[1:] == [
-        FramingError(31, STATUS[:5], "stream ended 5 bytes into a frame")
-    ]
+    assert read(STATUS + STATUS[:5])[1:] == [FramingError(31, STATUS[:5], "stream ended 5 bytes into a frame")]
 
 
 @pytest.mark.parametrize("noise", [b"\x00", b"\x8e\x00", b"\x8e", b"\x8f", b"\x8d"])

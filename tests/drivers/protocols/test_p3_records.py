@@ -86,9 +86,7 @@ SYNTHETIC = Passing(
 )
 
 
-def passing_of_the_capture(
-    number: int, transponder: int, device_us: int, strength: int, hits: int
-) -> Passing:
+def passing_of_the_capture(number: int, transponder: int, device_us: int, strength: int, hits: int) -> Passing:
     return Passing(
         device="line",
         received_us=RECEIVED_US,
@@ -104,8 +102,7 @@ def passing_of_the_capture(
 
 PASSINGS = [
     pytest.param(
-        "8e0233009ec700000100010448bc010003041d582c000408e805bfc4a41b050005026a00060232000802000081"
-        "04930f02008f",
+        "8e0233009ec700000100010448bc010003041d582c000408e805bfc4a41b050005026a0006023200080200008104930f02008f",
         AMBRC,
         id="AMBrc",
     ),
@@ -121,20 +118,17 @@ PASSINGS = [
         id="gate beacon without strength and hits",
     ),
     pytest.param(
-        "8e023300e42d0000010001048daf8dae8dad0003049210000004084022201824"
-        "0a06000502640006021400080200008104010000008f",
+        "8e023300e42d0000010001048daf8dae8dad00030492100000040840222018240a06000502640006021400080200008104010000008f",
         SYNTHETIC,
         id="three escapes in the number",
     ),
     pytest.param(
-        "8e0233008dae400000010001047c680200030473d756000408882878f31e8305000502b20006021f0008020000"
-        "8104131804008f",
+        "8e0233008dae400000010001047c680200030473d756000408882878f31e8305000502b20006021f00080200008104131804008f",
         passing_of_the_capture(157_820, 5_691_251, 1_551_543_840_549_000, 178, 31),
         id="escape in the checksum",
     ),
     pytest.param(
-        "8e023300ae580000010001048dae68020003042f7934000408502859811f83050005029900"
-        "06021b00080200008104131804008f",
+        "8e023300ae580000010001048dae68020003042f7934000408502859811f8305000502990006021b00080200008104131804008f",
         passing_of_the_capture(157_838, 3_438_895, 1_551_546_220_882_000, 153, 27),
         id="escape inside a field",
     ),
@@ -228,9 +222,7 @@ def test_fields_that_the_program_does_not_read_cost_no_passing() -> None:
     wire = frame(1, (0x77, ""), RTC, (0x0E, "01"), TRANSPONDER, (0x77, "0102"), NUMBER, (0x30, "21"))
 
     assert parse(wire) == [
-        Passing(
-            device="line", received_us=RECEIVED_US, device_us=3, transponder="2", sequence=1, battery=0x21
-        )
+        Passing(device="line", received_us=RECEIVED_US, device_us=3, transponder="2", sequence=1, battery=0x21)
     ]
 
 
@@ -289,12 +281,8 @@ def test_the_encoders_build_the_bytes_that_real_boxes_send() -> None:
 
 def test_every_optional_field_of_a_passing_and_a_status_comes_back() -> None:
     passing, status = parse(
-        encode_passing(
-            number=1, transponder=2, rtc_us=3, strength=4, hits=5, flags=6, decoder=7, utc_us=8, voltage=9
-        )
-        + encode_status(
-            noise=1, temperature=2, supply_decivolts=3, gps=1, satellites=5, loop_triggers=6, decoder=7
-        )
+        encode_passing(number=1, transponder=2, rtc_us=3, strength=4, hits=5, flags=6, decoder=7, utc_us=8, voltage=9)
+        + encode_status(noise=1, temperature=2, supply_decivolts=3, gps=1, satellites=5, loop_triggers=6, decoder=7)
     )
 
     assert passing == Passing(
@@ -343,9 +331,7 @@ def test_garbage_never_raises_and_never_gives_a_passing(garbage: bytes) -> None:
     st.integers(0, 0xFFFF),
 )
 def test_every_passing_survives_the_wire(number: int, transponder: int, rtc_us: int, strength: int) -> None:
-    (record,) = parse(
-        encode_passing(number=number, transponder=transponder, rtc_us=rtc_us, strength=strength)
-    )
+    (record,) = parse(encode_passing(number=number, transponder=transponder, rtc_us=rtc_us, strength=strength))
 
     assert isinstance(record, Passing)
     assert (record.sequence, record.transponder, record.device_us, record.strength) == (
@@ -356,9 +342,7 @@ def test_every_passing_survives_the_wire(number: int, transponder: int, rtc_us: 
     )
 
 
-@pytest.mark.skipif(
-    not CAPTURE.exists(), reason=f"needs the AMBrc capture {CAPTURE.name} in ../shared/captures/p3"
-)
+@pytest.mark.skipif(not CAPTURE.exists(), reason=f"needs the AMBrc capture {CAPTURE.name} in ../shared/captures/p3")
 class TestCaptureOfARealDecoder:
     wires = [bytes.fromhex(line) for line in CAPTURE.read_text().split()] if CAPTURE.exists() else []
 

@@ -494,9 +494,7 @@ def test_the_protocol_is_registered_under_its_contract_name() -> None:
     assert PROTOCOL.parser("line").feed(encode_status(noise=3), START) != []
 
 
-@pytest.mark.skipif(
-    not CAPTURE.exists(), reason=f"needs the AMBrc capture {CAPTURE.name} in ../shared/captures/p3"
-)
+@pytest.mark.skipif(not CAPTURE.exists(), reason=f"needs the AMBrc capture {CAPTURE.name} in ../shared/captures/p3")
 def test_the_number_missing_in_the_capture_of_a_real_decoder_is_asked_for() -> None:
     session = P3Session(DEVICE, Resume())
     session.connected(START)

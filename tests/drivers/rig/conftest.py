@@ -66,9 +66,7 @@ def tokyo_devices() -> tuple[Device, ...]:
         Device(id=f"p3-{loop}", protocol="p3", address=p3_address(loop), loop=loop, clock="local_time")
         for loop in POSITIONS_M
     )
-    camera = Device(
-        id="camera", protocol="lynx", address="tcp:127.0.0.1:5999", loop="finish", resolution_us=100
-    )
+    camera = Device(id="camera", protocol="lynx", address="tcp:127.0.0.1:5999", loop="finish", resolution_us=100)
     gateway = Device(
         id="gateway",
         protocol="json",
@@ -98,9 +96,7 @@ def tokyo_setup(devices: tuple[Device, ...] | None = None, broker: Broker | None
                 round=heat_id.split("-")[0],
                 heat=1,
                 pacer="derny",
-                start_list=tuple(
-                    StartPosition(bib=bib, draw=number) for number, bib in enumerate(entered, 1)
-                ),
+                start_list=tuple(StartPosition(bib=bib, draw=number) for number, bib in enumerate(entered, 1)),
             )
         )
     meet = Meet(
@@ -109,9 +105,7 @@ def tokyo_setup(devices: tuple[Device, ...] | None = None, broker: Broker | None
         venue="izu",
         rules="uci",
         devices=tokyo_devices() if devices is None else devices,
-        riders=tuple(
-            Rider(bib=bib, name=f"Rider {bib}", transponders=(str(9000 + int(bib)),)) for bib in bibs
-        ),
+        riders=tuple(Rider(bib=bib, name=f"Rider {bib}", transponders=(str(9000 + int(bib)),)) for bib in bibs),
         pacers=(Pacer(id="derny", name="Derny", transponders=("9900",)),),
         heats=tuple(heats),
         broker=broker or Broker(),
@@ -236,9 +230,7 @@ def published() -> dict[str, list[tuple[str, int | None, int | None]]]:
     for round_ in data["rounds"]:
         for heat in round_["heats"]:
             name = round_["name"]
-            heat_id = (
-                f"{prefixes[name]}-{heat['heat']}" if name in prefixes else name.lower().replace(" ", "-")
-            )
+            heat_id = f"{prefixes[name]}-{heat['heat']}" if name in prefixes else name.lower().replace(" ", "-")
             heats[heat_id] = [
                 (bibs.setdefault(row["rider"], str(len(bibs) + 1)), row["rank"], row["gap_ms"])
                 for row in heat["results"]

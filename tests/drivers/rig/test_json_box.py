@@ -78,9 +78,7 @@ async def test_the_gateway_tells_its_clock_unasked(mosquitto: Any) -> None:
     assert 0 <= received_us - (reading.device_us + 777_777) < 1_000_000
 
 
-async def test_a_broker_killed_in_the_middle_loses_nothing_and_order_is_kept(
-    mosquitto: Any, until: Until
-) -> None:
+async def test_a_broker_killed_in_the_middle_loses_nothing_and_order_is_kept(mosquitto: Any, until: Until) -> None:
     def subscriber() -> aiomqtt.Client:
         return aiomqtt.Client("127.0.0.1", mosquitto.port, identifier="timing", clean_session=False)
 
@@ -110,9 +108,7 @@ async def test_a_broker_killed_in_the_middle_loses_nothing_and_order_is_kept(
     assert numbers == list(range(1, 26)), "each at least once, in order"
 
 
-async def test_messages_that_waited_for_the_broker_say_that_they_are_backlog(
-    mosquitto: Any, until: Until
-) -> None:
+async def test_messages_that_waited_for_the_broker_say_that_they_are_backlog(mosquitto: Any, until: Until) -> None:
     box = gateway(mosquitto.broker)
     box.edge(edge(1), GUN_US)
     async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:

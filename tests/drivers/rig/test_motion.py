@@ -21,18 +21,12 @@ def integrated_us(speed_at: object, from_m: float, to_m: float, steps: int = 20_
     total = 0.0
     for index in range(steps):
         left = from_m + index * step
-        total += (
-            step
-            / 6
-            * (1 / speed_at(left) + 4 / speed_at(left + step / 2) + 1 / speed_at(left + step * 0.999999))
-        )
+        total += step / 6 * (1 / speed_at(left) + 4 / speed_at(left + step / 2) + 1 / speed_at(left + step * 0.999999))
     return total * 1_000_000
 
 
 @pytest.mark.parametrize("shape", ["uci", "even", "pist6"])
-def test_closed_form_equals_numeric_integration_over_every_half_lap(
-    curves: dict[str, PaceCurve], shape: str
-) -> None:
+def test_closed_form_equals_numeric_integration_over_every_half_lap(curves: dict[str, PaceCurve], shape: str) -> None:
     pacer = pacer_motion(curves[shape], EXIT_M, END_M)
     for number in range(6):
         from_m, to_m = number * 125.0, (number + 1) * 125.0
@@ -99,9 +93,7 @@ def test_rider_stands_at_the_gun_and_crosses_the_finish_at_exactly_the_asked_mic
 def test_rider_accelerates_from_50_to_about_70_km_h_in_the_sprint(curves: dict[str, PaceCurve]) -> None:
     pacer = pacer_motion(curves["uci"], EXIT_M, END_M)
     finish_us = pacer.time_at(EXIT_M) + 42_000_000
-    rider = rider_motion(
-        pacer, slot_behind_pacer_m(0, -1.6), Sprint(EXIT_M, 1_512.5, finish_us, 13_000_000, 1_540.0)
-    )
+    rider = rider_motion(pacer, slot_behind_pacer_m(0, -1.6), Sprint(EXIT_M, 1_512.5, finish_us, 13_000_000, 1_540.0))
     assert rider.speed_at(EXIT_M) * 3.6 == pytest.approx(50.0, abs=0.2)
     assert 65.0 < rider.speed_at(1_512.5) * 3.6 < 72.0
 

@@ -91,9 +91,7 @@ class Line:
         return TcpHost(*await asyncio.open_connection(self.address.host, self.address.port))
 
     def pass_over(self, transponder: int, at_us: int = 0, gun_us: int = 1_000_000_000) -> None:
-        read = LoopRead(
-            at_us=at_us, device="p3", channel=None, transponder=str(transponder), strength=99, hits=31
-        )
+        read = LoopRead(at_us=at_us, device="p3", channel=None, transponder=str(transponder), strength=99, hits=31)
         self.box.read(read, gun_us)
 
 
@@ -319,9 +317,7 @@ async def test_the_symlink_goes_with_the_box_and_a_stale_one_is_replaced(tmp_pat
 async def test_a_file_in_the_way_is_never_touched_and_named_in_the_error(tmp_path: Path) -> None:
     path = tmp_path / "p3"
     path.write_text("precious", "utf-8")
-    with pytest.raises(
-        RigError, match=r"cannot put its serial port there \(File exists\); choose an address"
-    ):
+    with pytest.raises(RigError, match=r"cannot put its serial port there \(File exists\); choose an address"):
         async with opened_line(f"serial:{path}"):
             raise AssertionError("it must not open")
     assert path.read_text("utf-8") == "precious"

@@ -62,16 +62,10 @@ def test_a_drifting_camera_still_reads_the_published_order_places_and_gaps(
     camera = DeviceClockModel(zero_host_us=0, offset_us=1_234_567, drift_ppb=drift_ppb, resolution_us=100)
     gun_us = 1_628_319_000_123_456
     lines = sheet_of(timeline_of(setup, heat_id)).lines
-    times = [
-        None if line.finish_us is None else camera.elapsed_us(gun_us, gun_us + line.finish_us)
-        for line in lines
-    ]
+    times = [None if line.finish_us is None else camera.elapsed_us(gun_us, gun_us + line.finish_us) for line in lines]
     winner_us = times[0]
     assert winner_us is not None
-    gaps_ms = [
-        None if index == 0 or time is None else (time - winner_us) // 1_000
-        for index, time in enumerate(times)
-    ]
+    gaps_ms = [None if index == 0 or time is None else (time - winner_us) // 1_000 for index, time in enumerate(times)]
     seen = [(line.bib, line.place, gap_ms) for line, gap_ms in zip(lines, gaps_ms, strict=True)]
     assert seen == published[heat_id]
 
@@ -92,9 +86,7 @@ def test_every_rider_is_read_at_rising_times_once_a_lap_on_every_loop(setup: Set
     riders = {event.transponder for event in timeline.events if isinstance(event, LoopRead)}
     for transponder in riders:
         instants = [
-            event.at_us
-            for event in timeline.events
-            if isinstance(event, LoopRead) and event.transponder == transponder
+            event.at_us for event in timeline.events if isinstance(event, LoopRead) and event.transponder == transponder
         ]
         assert all(later > earlier for earlier, later in pairwise(instants))
     for bib, arrives in field_of(setup, heat_id).arrives.items():
@@ -141,9 +133,7 @@ def test_pacer_is_read_at_the_gun_on_the_start_line_and_last_on_its_exit_line_af
     ("script", "exit_kmh", "last_m"),
     [("derny-slow", 45.0, 750.0), ("derny-early", 50.0, 500.0), ("derny-late", 50.0, 875.0)],
 )
-def test_faulty_dernys_of_the_shipped_scripts(
-    setup: Setup, script: str, exit_kmh: float, last_m: float
-) -> None:
+def test_faulty_dernys_of_the_shipped_scripts(setup: Setup, script: str, exit_kmh: float, last_m: float) -> None:
     heat = load_script(script, setup).heats["final-a"]
     field = build_field(setup, heat_of(setup, "final-a"), heat, 7)
     assert field.pacer.speed_at(750.0) * 3.6 == pytest.approx(exit_kmh)

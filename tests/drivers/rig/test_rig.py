@@ -41,18 +41,14 @@ def on_free_ports(devices: tuple[Device, ...]) -> tuple[Device, ...]:
     for device, probe in zip(devices, probes, strict=True):
         probe.bind(("127.0.0.1", 0))
         address = f"tcp:127.0.0.1:{probe.getsockname()[1]}"
-        moved.append(
-            msgspec.structs.replace(device, address=address) if device.protocol != "json" else device
-        )
+        moved.append(msgspec.structs.replace(device, address=address) if device.protocol != "json" else device)
     for probe in probes:
         probe.close()
     return tuple(moved)
 
 
 @asynccontextmanager
-async def running_rig(
-    setup: Setup, clock: HostClock, script: str = "tokyo2020-men-keirin"
-) -> AsyncIterator[Rig]:
+async def running_rig(setup: Setup, clock: HostClock, script: str = "tokyo2020-men-keirin") -> AsyncIterator[Rig]:
     rig = Rig(setup, load_script(script), clock, seed=5)
     running = asyncio.create_task(rig.run())
     ready = asyncio.create_task(rig.ready.wait())
@@ -150,8 +146,7 @@ async def test_a_stopped_race_brings_no_more_passings_and_the_next_attempt_is_pl
         await until(lambda: rig.playing is None)
         stopped_at = len(box.passings)
         assert stopped_at < sum(
-            isinstance(event, LoopRead) and event.device == "p3-home"
-            for event in rig.timelines["qf-1"].events
+            isinstance(event, LoopRead) and event.device == "p3-home" for event in rig.timelines["qf-1"].events
         )
         reader, writer = await connect(meet, "camera")
         await tell(mosquitto.port, "qf-1", 2, "pacer_run")

@@ -106,9 +106,7 @@ def test_an_error_is_one_line_that_names_what_is_wrong(
     assert_one_clear_error(velodrome(state_folder, *arguments), *words)
 
 
-def test_a_meet_file_with_a_wrong_key_is_named_with_the_key_that_was_meant(
-    state_folder: Path, tmp_path: Path
-) -> None:
+def test_a_meet_file_with_a_wrong_key_is_named_with_the_key_that_was_meant(state_folder: Path, tmp_path: Path) -> None:
     meet = tmp_path / "meet.toml"
     shipped = (REPOSITORY / "config" / "meets" / "club-night.toml").read_text()
     meet.write_text(shipped.replace("venue =", "venu ="))

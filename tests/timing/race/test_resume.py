@@ -3,8 +3,9 @@
 import pytest
 
 from config.loader import load_setup
-from drivers.records import Delivery, Passing, Record, SequenceGap
-from timing.race.events import ServiceStarted, SetupTaken
+from drivers.records import Delivery, DeviceStatus, Passing, Record, SequenceGap
+from timing.race.actions import OpenHeat
+from timing.race.events import Command, ServiceStarted, SetupTaken
 from timing.race.meet import MeetState
 
 DEVICE = "p3-home"
@@ -70,3 +71,13 @@ def test_a_process_that_begins_knows_no_line_to_be_live(meet: MeetState) -> None
     meet.devices[DEVICE].state = "live"
     meet.apply(2, ServiceStarted(at_us=NOW_US, version="0"))
     assert meet.devices[DEVICE].state == "unknown"
+
+
+def test_a_box_that_was_heard_but_read_nobody_is_asked_for_its_whole_memory_only_in_the_middle_of_a_heat(
+    meet: MeetState,
+) -> None:
+    _told(meet, DeviceStatus(device=DEVICE, received_us=NOW_US, noise=30, decoder="77"))
+    assert meet.resume(DEVICE).last_sequence is None
+    opened = Command(id="1", actor="me", role="operator", at_us=NOW_US, action=OpenHeat(heat="final-a"))
+    meet.apply(meet.journal_id + 1, opened)
+    assert meet.resume(DEVICE).last_sequence == 0
