@@ -6,7 +6,6 @@ back the same way. What the heat says is compared with the script. See `tests/so
 """
 
 import argparse
-import asyncio
 import logging
 import random
 import sys

@@ -87,6 +87,7 @@ def rig(
     speed: float = 1.0,
     seed: int = 0,
     clock_file: Path | None = None,
+    check: Path | None = None,
 ) -> int:
     """Simulated hardware at the addresses of a meet's devices. It rides a heat when race control arms it.
 
@@ -104,10 +105,13 @@ def rig(
         Seed of the boxes' clocks and signal strengths.
     clock_file
         Where to write the clock for `velodrome run --clock-file`.
+    check
+        Ride the script's heats with the race control that runs beside it, check what the script expects and write
+        this JUnit XML report. Exit code 1 when something is not as expected.
     """
     from timing.commands.rig import run as run_rig
 
-    return run_rig(meet, script, speed, seed, clock_file)
+    return run_rig(meet, script, speed, seed, clock_file, check)
 
 
 @app.command
@@ -197,6 +201,22 @@ def doctor(meet: str | None = None, /, *, loopback: tuple[str, str] | None = Non
     from timing.commands.doctor import run as run_doctor
 
     return run_doctor(meet)
+
+
+@app.command
+def startlists(meet: str, folder: Path, /) -> int:
+    """Write the meet's start lists for FinishLynx (lynx.ppl, lynx.evt, lynx.sch), so that its results find their heat.
+
+    Parameters
+    ----------
+    meet
+        Meet file (TOML) or the id of a shipped one.
+    folder
+        The folder that FinishLynx reads (Options, Database); files of another program are left alone.
+    """
+    from timing.commands.startlists import run as run_startlists
+
+    return run_startlists(meet, folder)
 
 
 @app.command

@@ -5,6 +5,8 @@
                 , id, lane, last name, first name, affiliation             begins with a comma      one line a rider
     lynx.sch    event, round, heat                                                                  in order of the meet
 
+Letters that CP1252 lacks are written as their plain letters (Šišković → Šiškovic).
+
 A line that begins with `;` is a comment. A field with a comma or a quote stands in quotes. Text is CP1252, lines end
 with CR LF. Numbers of event, round and heat are those of `config.lynx_keys`; the id is the bib, the lane the drawn
 place. FinishLynx puts the same numbers into its results, so that a result finds its heat again.
@@ -16,6 +18,7 @@ The column after the start time is a title in some files and the wind mode in Fi
 import csv
 import io
 import os
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -34,6 +37,19 @@ MARK: Final = "; written by velodrome"
 PPL: Final = "lynx.ppl"
 EVT: Final = "lynx.evt"
 SCH: Final = "lynx.sch"
+PLAIN_LETTERS: Final = {
+    "Ł": "L",
+    "ł": "l",
+    "Đ": "D",
+    "đ": "d",
+    "Ħ": "H",
+    "ħ": "h",
+    "Ŧ": "T",
+    "ŧ": "t",
+    "ı": "i",
+    "ĸ": "k",
+}
+"""Letters that Unicode does not take apart into a plain one and a mark."""
 EVENT_COLUMNS_BEFORE_DISTANCE: Final = 5
 """Wind, unit, template, captured time, capture duration: FinishLynx's own, empty."""
 
@@ -42,8 +58,31 @@ class StartListError(DriverError):
     """A start list cannot be written: which text or file, why, and how to mend it."""
 
 
+def in_cp1252(text: str) -> str:
+    """The text with each letter that CP1252 lacks as its plain letter: Šišković → Šiškovic, Łoś → Los.
+
+    A bib finds its rider again, so a result does not depend on it. What has no plain letter stays as it is.
+    """
+    return "".join(one if _fits(one) else _plain(one) for one in text)
+
+
+def _fits(character: str) -> bool:
+    try:
+        character.encode(ENCODING)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(character: str) -> str:
+    letters = "".join(one for one in unicodedata.normalize("NFKD", character) if not unicodedata.combining(one))
+    letters = "".join(PLAIN_LETTERS.get(one, one) for one in letters)
+    return letters if letters and all(_fits(one) for one in letters) else character
+
+
 def _lines(setup: Setup, what: str, rows: Sequence[Sequence[str]]) -> bytes:
     """Comment and rows as CP1252. Raises StartListError naming all fields that FinishLynx could not read."""
+    rows = [[in_cp1252(field) for field in row] for row in rows]
     problems = [
         f"{field!r} ({reason})" for row in rows for field in row if (reason := _problem(field, row[0])) is not None
     ]

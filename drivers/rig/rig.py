@@ -114,7 +114,7 @@ class Rig:
         check_against(script, setup, f"script {script.name}")
         self._setup = setup
         self._clock = clock
-        self._lead_us = lead_us
+        self.lead_us = lead_us
         self._heats = {heat.id: heat for heat in setup.meet.heats}
         self.timelines: dict[str, Timeline] = {
             heat_id: build_timeline(setup, self._heats[heat_id], heat, seed) for heat_id, heat in script.heats.items()
@@ -259,7 +259,7 @@ class Rig:
             if current.heat not in self.timelines:
                 _log.warning("rig.heat_not_in_script", heat=current.heat, script_has=sorted(self.timelines))
                 return
-            gun_us = self._clock.now_us() + self._lead_us
+            gun_us = self._clock.now_us() + self.lead_us
             _log.info("rig.heat_begins", heat=current.heat, attempt=current.attempt, gun_us=gun_us)
             self._playing = (wanted, start(self.run_heat(current.heat, gun_us)))
         elif current.state == AWAITS_SHEET and current.start_us is not None and wanted not in self._played:

@@ -137,9 +137,7 @@ def _random_heat(lot: random.Random, base: Setup, number: int) -> tuple[Heat, He
     return heat, HeatScript(finish=tuple(finish), winner_sprint_ms=lot.randint(41_000, 45_000))
 
 
-def _random_faults(
-    lot: random.Random, seed: int, setup: Setup, kinds: dict[str, Kind], *, clock_steps: bool
-) -> Faults:
+def _random_faults(lot: random.Random, seed: int, setup: Setup, kinds: dict[str, Kind], *, clock_steps: bool) -> Faults:
     """One device in three breaks; every read may be missed, doubled or told late."""
     heats = [heat.id for heat in setup.meet.heats]
     own: dict[str, DeviceFaults] = {}

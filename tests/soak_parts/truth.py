@@ -14,6 +14,7 @@ from config.models import Rider
 from drivers.records import Delivery, Impulse, Malformed, Passing, SequenceGap, Unhandled
 from drivers.rig.fault_plan import Happening
 from drivers.rig.field import Field, build_field
+from drivers.rig.impulse_box import ImpulseBox, TimyDialect
 from drivers.rig.race import Edge, LoopRead
 from drivers.rig.thbc_box import ThbcBox
 from tests.soak_parts.office import Office
@@ -27,7 +28,6 @@ SURE: Final = frozenset({"read", "cell"})
 GAP_SLACK_MS: Final = 1
 FRONT_SLACK_MS: Final = 12
 """The way from transponder to front wheel is made up from the sector's mean speed."""
-DEAD_DETECTED_US: Final = 12_000_000
 
 
 @dataclass
@@ -79,7 +79,8 @@ def _judge_crossing(
     offset_m = rider.transponder_to_front_m
     offset_m = log.setup.meet.transponder_to_front_m if offset_m is None else offset_m
     happened = motion.covers(distance_m + offset_m)
-    if shown is not None and shown.source == "start":
+    if distance_m == 0.0:
+        # The riders stand on the line: the gun is their crossing of it, whatever the loop read.
         return None
     if not happened:
         if shown is None:
@@ -122,7 +123,7 @@ def _judge_result(
         if picture.state == "provisional":
             findings.silent.append(f"{where}: provisional by {source}, without a camera and a judge")
         findings.counts["results that await the judge"] += 1
-        _judge_proposal(placed, gaps, where, picture, findings)
+        _judge_proposal(gaps, where, picture, findings)
         return
     if [line.bib for line in placed][: len(arrived)] != arrived:
         findings.silent.append(f"{where}: {[line.bib for line in placed]} placed, {arrived} came")
@@ -133,9 +134,7 @@ def _judge_result(
     findings.counts["results equal to the truth"] += 1
 
 
-def _judge_proposal(
-    placed: list[object], gaps: dict[str, int | None], where: str, picture: HeatPicture, findings: Findings
-) -> None:
+def _judge_proposal(gaps: dict[str, int | None], where: str, picture: HeatPicture, findings: Findings) -> None:
     """The order by transponders or cells: true but for those who are closer than it can tell."""
     known = [line.bib for line in picture.results if line.place is not None and gaps.get(line.bib) is not None]
     slack_ms = FRONT_SLACK_MS + 2 * picture.clock_uncertainty_us // 1_000
@@ -145,7 +144,7 @@ def _judge_proposal(
             continue
         if early - late > slack_ms:
             findings.silent.append(
-                f"{where}: {ahead} before {behind} by {known and picture.results[0].source}, true is the other way "
+                f"{where}: {ahead} before {behind} by {picture.results[0].source}, true is the other way "
                 f"by {early - late} ms (±{slack_ms})"
             )
         findings.counts["pairs too close for transponders"] += 1
@@ -178,6 +177,11 @@ def judge_passings(office: Office, heat: str, gun_us: int, findings: Findings) -
         name = event.transponder if isinstance(event, LoopRead) else event.channel
         box = office.rig.boxes[event.device]
         wanted_us = box.model.device_us(gun_us + event.at_us)
+        if isinstance(box, ImpulseBox) and isinstance(box.dialect, TimyDialect) and event.device not in broken:
+            printed = [(line.channel, line.time_us) for line in box.dialect.memory]
+            if not any(_near(name, wanted_us, one) for one in printed):
+                findings.counts["edges in the Timy's own dead time"] += 1
+                continue
         if not (stepped or any(_near(name, wanted_us, one) for one in stored.get(event.device, []))):
             lost[event.device] += 1
     for device, count in lost.items():
@@ -194,7 +198,9 @@ def judge_passings(office: Office, heat: str, gun_us: int, findings: Findings) -
             if acknowledged.unacknowledged < count:
                 findings.silent.append(f"seed {office.meet.seed} heat {heat}: {device} lost {count} acknowledged")
         elif len(why) == 1:
-            findings.silent.append(f"seed {office.meet.seed} heat {heat}: {device} ({kind.protocol}) lost {count}, unsaid")
+            findings.silent.append(
+                f"seed {office.meet.seed} heat {heat}: {device} ({kind.protocol}) lost {count}, unsaid"
+            )
 
 
 def _near(name: str, wanted_us: int, stored: tuple[str, int]) -> bool:

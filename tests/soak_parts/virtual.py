@@ -4,14 +4,14 @@ Everything else is the real thing: the boxes of the rig, the supervisor with its
 """
 
 import asyncio
+import contextlib
 import random
 import selectors
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import aiomqtt
-import msgspec
 
 from config.models import Broker, Device
 from drivers.errors import OpenFailed, TransportLost
@@ -198,10 +198,9 @@ class VirtualGateway(JsonBox):
         """Publish over as many connections as it takes."""
         while True:
             if self._line.up and self._line.hosts:
-                try:
+                # Without a broker the gateway tries again: what it has is in its outbox.
+                with contextlib.suppress(aiomqtt.MqttError):
                     await self._publish(cast(aiomqtt.Client, _Publisher(self._line)))
-                except aiomqtt.MqttError:
-                    pass  # the gateway tries again: what it has is in its outbox
             await asyncio.sleep(0.2)
 
 
@@ -218,7 +217,3 @@ class _Publisher:
         if qos and self._line.lot.random() < 0.01:
             raise aiomqtt.MqttError("the acknowledgement was lost")
 
-
-def to_plain(value: object) -> Any:
-    """A struct as plain data, for reports."""
-    return msgspec.to_builtins(value)

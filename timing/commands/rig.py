@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from drivers.rig.rig import Rig
 
 
-def run(meet: str, script: str, speed: float, seed: int, clock_file: Path | None) -> int:
-    """Serve the boxes until interrupted. Returns the exit code."""
+def run(meet: str, script: str, speed: float, seed: int, clock_file: Path | None, report: Path | None = None) -> int:
+    """Serve the boxes until interrupted, or ride and check the script's heats. Returns the exit code."""
     from config.loader import load_setup
     from drivers.hostclock import ClockAnchor, HostClock
     from drivers.rig.recording import is_recording
@@ -39,7 +39,19 @@ def run(meet: str, script: str, speed: float, seed: int, clock_file: Path | None
         except OSError as error:
             raise ClockFileError(f"clock file {clock_file}: {error.strerror}; give a path you may write") from error
     console = Console(stderr=True)
-    boxes = Rig(setup, load_script(script, setup), HostClock(anchor), seed)
+    clock, wanted = HostClock(anchor), load_script(script, setup)
+    boxes = Rig(setup, wanted, clock, seed)
+    if report is not None:
+        from timing.commands.bench_rig import check_script
+
+        checks = asyncio.run(check_script(setup, wanted, boxes, clock, report, seed))
+        failed = [check for check in checks if check.problem]
+        for check in failed:
+            console.print(f"{check.heat}: {check.name}: {check.problem}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"{len(checks)} checks, {len(failed)} failed; report in {report}", highlight=False, soft_wrap=True
+        )
+        return 1 if failed else 0
     asyncio.run(_serve(boxes, [f"{one.id}  {one.protocol}  {one.address}" for one in setup.meet.devices], console))
     return 0
 
