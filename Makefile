@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SPEED ?= 1
+HEATS ?= 1000
+SEED ?= 1
 
-.PHONY: demo test lint bench lock clean test-packages
+.PHONY: demo test lint bench soak lock clean test-packages
 
 demo: $(STAMP)
 	$(BIN)/velodrome demo --speed $(SPEED)
@@ -22,6 +24,10 @@ lint: $(STAMP)
 
 bench: $(STAMP) test-packages
 	$(BIN)/python -m tests.bench
+
+# Random heats with faults on mixed boxes against the script's truth, in virtual time: make soak HEATS=10000 SEED=7
+soak: $(STAMP)
+	$(BIN)/python -m tests.soak --heats $(HEATS) --seed $(SEED)
 
 # Real Mosquitto for the tests; its own service is not wanted, the tests start theirs.
 test-packages:

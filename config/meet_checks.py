@@ -6,10 +6,11 @@ from importlib.metadata import entry_points
 
 from config.addresses import MAX_PORT, address_problem
 from config.checks import Checker, check_paced_laps
+from config.device_options import option_problem
 from config.distances import keirin_distance
 from config.errors import ConfigError
 from config.models import Device, Heat, Meet, Pacer, Rider, Setup
-from config.shape import closest
+from config.shape import closest, join_key
 
 PROTOCOLS = (
     "p3",
@@ -116,10 +117,10 @@ def _check_device(device: Device, key: str, check: Checker) -> None:
         f"is for boxes that connect to us (jchip); a {device.protocol} box is reached with tcp:host:port",
     )
     check.require(
-        device.loop is None or not device.channels,
+        device.loop is None or all(channel.role is not None for channel in device.channels),
         f"{key}.loop",
         device.loop,
-        "cannot stand beside channels: give loop for a box with one loop, channels for one with several",
+        "cannot stand beside channels without a role: give loop for a box with one loop, channels for one with several",
     )
     check.unique((f"{key}.channels[{index}].channel", channel.channel) for index, channel in enumerate(device.channels))
     for index, channel in enumerate(device.channels):
@@ -131,6 +132,9 @@ def _check_device(device: Device, key: str, check: Checker) -> None:
             {"channel": channel.channel, **({"role": channel.role} if channel.role else {})},
             'must say what it is wired to: a loop, or the role "gun" or "bell" (a photocell needs its loop)',
         )
+    for name, value in device.options.items() if device.protocol in PROTOCOLS else ():
+        wrong = option_problem(device.protocol, name, value)
+        check.require(wrong is None, join_key(f"{key}.options", name), value, wrong or "")
     check.at_least(f"{key}.silent_after_s", device.silent_after_s, 0, "seconds (0 for never)")
     check.at_least(f"{key}.transport_delay_us", device.transport_delay_us, 0, "microseconds")
     check.at_least(f"{key}.resolution_us", device.resolution_us, 1, "microseconds")
@@ -157,8 +161,15 @@ def _check_people(meet: Meet, check: Checker) -> None:
     check.unique((f"riders[{index}].bib", rider.bib) for index, rider in enumerate(meet.riders))
     check.unique((f"pacers[{index}].id", pacer.id) for index, pacer in enumerate(meet.pacers))
     transponders = list(_transponders_of(meet))
+    beacons = dict(_beacons_of(meet))
     for key, transponder in transponders:
         check.word(key, transponder)
+        check.require(
+            transponder not in beacons,
+            key,
+            transponder,
+            f"is the beacon of {beacons.get(transponder, '')}: a transponder of this number is an impulse there",
+        )
     check.unique(transponders)
 
 
@@ -181,6 +192,16 @@ def _check_pacer(pacer: Pacer, key: str, check: Checker) -> None:
         pacer.rear_wheel_rear_m,
         f"must be below front_wheel_front_m = {pacer.front_wheel_front_m:g}: the rear is behind the front",
     )
+
+
+def _beacons_of(meet: Meet) -> Iterator[tuple[str, str]]:
+    """Channels with a role at boxes that read transponders: a passing of that number is the impulse. With its key."""
+    for index, device in enumerate(meet.devices):
+        if device.loop is None and all(channel.role is not None for channel in device.channels):
+            continue
+        for number, channel in enumerate(device.channels):
+            if channel.role is not None:
+                yield channel.channel, f"devices[{index}].channels[{number}]"
 
 
 def _transponders_of(meet: Meet) -> Iterator[tuple[str, str]]:

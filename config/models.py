@@ -164,6 +164,8 @@ class Device(Strict, frozen=True, kw_only=True):
     transport_delay_us: int = 300
     """Shortest time from the box's stamp to our read, for boxes that cannot be asked for their clock."""
     resolution_us: int = 1_000
+    options: dict[str, str] = {}
+    """Settings of the protocol (`config.device_options`), read by its session."""
 
 
 class Rider(Strict, frozen=True, kw_only=True):

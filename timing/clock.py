@@ -6,6 +6,7 @@ here is what may enter it (`DeviceClock.observe`), how device stamps become one 
 clock was set rather than late. Sources: hardware-protocols §0 fact 1, §1 Clock, §10.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -167,9 +168,21 @@ class DeviceClock:
         self._half_tick_us = (device.resolution_us + 1) // 2
         self._learned_offset_us = 0
         self._zone_offset_us: int | None = None
+        self._correction: Callable[[ClockFit], ClockFit | None] | None = None
+        self.segment = 0
+        """Rises when the device's clock was set: stamps of two segments do not compare."""
         self._begin_segment()
 
+    def correct_by(self, correction: Callable[[ClockFit], ClockFit | None] | None) -> None:
+        """Let something better than arrivals correct the fit while the box cannot be asked (`race.sync`).
+
+        `correction` gets the clock's own one-way fit and returns the one to use, or None while it has none.
+        What belongs to the clock and when it was set is always judged by its own fit.
+        """
+        self._correction = correction
+
     def _begin_segment(self) -> None:
+        self.segment += 1
         self._ceilings, self._floors = _Envelope("lower"), _Envelope("higher")
         self._suspects: list[_Sample] = []
         self._suspects_late = False
@@ -236,7 +249,7 @@ class DeviceClock:
 
     def _belongs(self, sample: _Sample) -> bool:
         """Whether the sample is of this segment; the last of enough suspects in a row begins a new one."""
-        fit = self.fit()
+        fit = self._own_fit()
         if fit.quality == "none":
             return True
         if fit.quality == "one_way" and sample.floor_us is not None:
@@ -298,7 +311,14 @@ class DeviceClock:
     # -- the fit ---------------------------------------------------------------------------------------------
 
     def fit(self) -> ClockFit:
-        """The present fit; recomputed only when a record changed what it rests on."""
+        """The present fit, corrected if something corrects it (`correct_by`)."""
+        own = self._own_fit()
+        if self._correction is None or own.quality != "one_way":
+            return own
+        return self._correction(own) or own
+
+    def _own_fit(self) -> ClockFit:
+        """What the records prove; recomputed only when one changed what it rests on."""
         if self._fit is None:
             self._fit = self._fitted() if len(self._ceilings) else self._unfitted()
         return self._fit
@@ -375,13 +395,13 @@ class DeviceClock:
     def _warning(self, quality: Quality, uncertainty_us: int, line: Line, span_us: int) -> str:
         if uncertainty_us <= WANTED_US:
             return ""
-        held = f"{self._device.id}: times hold only ±{_milliseconds(uncertainty_us)}, because "
+        held = f"{self._device.id}: times hold only ±{milliseconds(uncertainty_us)}, because "
         if self._half_tick_us > WANTED_US // 2:
-            tick = _milliseconds(self._device.resolution_us)
+            tick = milliseconds(self._device.resolution_us)
             return f"{held}the box counts in steps of {tick}: let a photocell or the camera decide."
         if line.conflict_us > self._half_tick_us:
             return (
-                f"{held}its clock runs unevenly ({_milliseconds(line.conflict_us)} off a straight line): "
+                f"{held}its clock runs unevenly ({milliseconds(line.conflict_us)} off a straight line): "
                 "switch off its own time synchronisation, or let it warm up."
             )
         if quality == "one_way":
@@ -394,12 +414,12 @@ class DeviceClock:
             return f"{held}its clock was watched for {seconds} s only: wait for a minute of answers."
         fastest_us = int(np.min(self._ceilings.offset_us)) - int(np.max(self._floors.offset_us))
         return (
-            f"{held}its answers take long or vary (about {_milliseconds(max(fastest_us, 0))} at best): "
+            f"{held}its answers take long or vary (about {milliseconds(max(fastest_us, 0))} at best): "
             "connect it by cable and keep other traffic off the network."
         )
 
 
-def _milliseconds(duration_us: int) -> str:
+def milliseconds(duration_us: int) -> str:
     """For people: milliseconds rounded up to one decimal, by integers."""
     tenths = _divide_up(duration_us, MICROSECONDS_PER_MILLISECOND // 10)
     return f"{tenths // 10}.{tenths % 10} ms"

@@ -7,15 +7,21 @@ JSON and a file of such lines reads the same. `schema()` is the whole contract, 
 All instants and durations are integers of microseconds. A message cannot say which device it comes from or
 when it arrived: the topic's device and the host's clock do. A key that we do not know is an error, because a
 misspelt optional key would otherwise be lost in silence.
+
+`sequence` of passings and impulses is one numbering for each device, rising by one. The session follows it, over
+restarts of the host too, because a broker can confirm to the box what we never got to disk: numbers that did not come
+are a SequenceGap, not asked for, as nobody can be asked. Numbers of the other kinds are the sender's own affair.
 """
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from drivers.protocols.base import ProtocolEntry
-from drivers.protocols.listen import listen
+from config.models import Device
+from drivers.protocols.base import ProtocolEntry, Reaction, Resume
+from drivers.protocols.listen import ListenSession
 from drivers.records import (
     ClockReading,
     DeviceStatus,
@@ -25,12 +31,16 @@ from drivers.records import (
     PhotoFinish,
     PhotoFinishLine,
     Record,
+    SequenceGap,
+    Unhandled,
 )
 
 INT64_MAX: Final = 2**63 - 1
 # A photo-finish sheet of a hundred riders is 10 kB; far more than that is not one message.
 MAX_MESSAGE_BYTES: Final = 262_144
 RAW_BYTES: Final = 128
+REMEMBERED: Final = 4_096
+"""Numbers, and gaps, kept to tell what is late or came twice from a numbering that began anew."""
 
 # The arrays of timing.core hold int64: what does not fit is refused here, where it can still be named.
 Micros = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX, description="microseconds")]
@@ -251,9 +261,62 @@ class JsonParser:
         return Malformed(device=self._device, received_us=received_us, offset=offset, reason=reason, raw=cut)
 
 
+class JsonSession(ListenSession):
+    """Listens, and follows the numbers of passings and impulses: what never came is said."""
+
+    def __init__(self, device: Device, resume: Resume) -> None:
+        """`resume.last_sequence` is the newest number on disk: a gap may lie between it and the first to come."""
+        super().__init__(device.id, JsonParser)
+        self._newest = resume.last_sequence
+        self._missing: OrderedDict[int, None] = OrderedDict()
+        self._received: OrderedDict[int, tuple[str, int]] = OrderedDict()
+
+    def receive(self, data: bytes, now_us: int) -> Reaction:
+        """Parse; before a record whose number is not the next one stands what that means."""
+        records: list[Record] = []
+        for record in super().receive(data, now_us).records:
+            if isinstance(record, Passing | Impulse) and record.sequence is not None:
+                records += self._follow(record, record.sequence)
+            records.append(record)
+        return Reaction(records=tuple(records))
+
+    def _follow(self, record: Passing | Impulse, number: int) -> list[Record]:
+        """What the number says. Duplicates and late ones say nothing: the record itself stands behind them."""
+        name = record.transponder if isinstance(record, Passing) else record.channel
+        content = (name, record.device_us)
+        newest, said = self._newest, list[Record]()
+        if newest is None or number > newest:
+            if newest is not None and number > newest + 1:
+                said.append(self._gap(record, newest + 1, number - 1))
+            self._newest = number
+        elif number in self._missing:
+            del self._missing[number]
+        elif self._received.get(number, content if number == newest else None) != content:
+            said.append(self._restarted(record, newest, number))
+            self._newest = number
+        self._received[number] = content
+        if len(self._received) > REMEMBERED:
+            self._received.popitem(last=False)
+        return said
+
+    def _gap(self, record: Passing | Impulse, first: int, last: int) -> SequenceGap:
+        self._missing.update(dict.fromkeys(range(max(first, last - REMEMBERED + 1), last + 1)))
+        while len(self._missing) > REMEMBERED:
+            self._missing.popitem(last=False)
+        return SequenceGap(device=record.device, received_us=record.received_us, first=first, last=last)
+
+    def _restarted(self, record: Passing | Impulse, newest: int, number: int) -> Unhandled:
+        self._missing.clear()
+        self._received.clear()
+        detail: dict[str, int | str] = {"last": newest, "first": number}
+        return Unhandled(
+            device=record.device, received_us=record.received_us, name="numbering_restarted", detail=detail
+        )
+
+
 PROTOCOL = ProtocolEntry(
     name="json",
     summary="one JSON object a message, over MQTT or as lines: for boxes and gateways without a driver",
     parser=JsonParser,
-    session=listen(JsonParser),
+    session=JsonSession,
 )

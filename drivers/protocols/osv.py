@@ -33,10 +33,11 @@ from typing import Final
 
 import msgspec
 
+from config.models import Device
 from drivers.protocols import lif
-from drivers.protocols.base import ProtocolEntry
-from drivers.protocols.listen import listen
-from drivers.protocols.osv_template import DEFAULT_TEMPLATE, OsvTemplate
+from drivers.protocols.base import ProtocolEntry, Resume
+from drivers.protocols.listen import ListenSession
+from drivers.protocols.osv_template import DEFAULT_TEMPLATE, OsvTemplate, template_with
 from drivers.records import Malformed, PhotoFinish, PhotoFinishLine, Record, Unhandled
 
 SOH: Final = 0x01
@@ -320,12 +321,19 @@ def _encode_rider(line: PhotoFinishLine, template: OsvTemplate) -> bytes:
 
 
 def osv_protocol(template: OsvTemplate, name: str) -> ProtocolEntry:
-    """The protocol with a template of your own, for an entry point (see drivers/protocols/registry.py)."""
+    """The protocol with a template of your own, for an entry point (see drivers/protocols/registry.py).
+
+    Its sessions take what the meet file's `options` say instead.
+    """
+
+    def session(device: Device, resume: Resume) -> ListenSession:
+        return ListenSession(device.id, partial(OsvParser, template=template_with(template, device.options)))
+
     return ProtocolEntry(
         name=name,
         summary="Omega / Swiss Timing Scan'O'Vision results over TCP or serial 9600 8N1 (untested on hardware)",
         parser=partial(OsvParser, template=template),
-        session=listen(partial(OsvParser, template=template)),
+        session=session,
     )
 
 

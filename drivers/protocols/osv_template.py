@@ -1,13 +1,13 @@
 """The columns of Omega Scan'O'Vision messages, as the template on the Omega side sets them.
 
 Untested on hardware: the widths are those of one public client (hardware-protocols §6). If the operator of the
-Omega system uses other widths, make a template of your own:
+Omega system uses other widths or columns, the meet file says so in `options` of the device:
 
-    WIDE = replace(DEFAULT_TEMPLATE, bib_width=6)
-    PROTOCOL = osv_protocol(WIDE, "osv")
+    options = { bib_width = "6", rcs = "lane,bib" }
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 REST: Final = 0
@@ -98,3 +98,21 @@ MOST_WIDTH: Final = 64
 COLUMNS: Final = ("lap", "rank", "bib", "lane", "time", "wind", "unit")
 MESSAGES: Final = ("rcv", "rcc", "rcf", "rcs", "rtc", "rwm")
 DEFAULT_TEMPLATE: Final = OsvTemplate()
+
+
+def template_with(template: OsvTemplate, options: Mapping[str, str]) -> OsvTemplate:
+    """The template with the fields that `options` name: numbers, columns joined with commas, true or false.
+
+    Raises ValueError for a field that a template does not have, or a value that it cannot have.
+    """
+    changes: dict[str, object] = {}
+    for name, text in options.items():
+        if name in MESSAGES:
+            changes[name] = tuple(text.split(","))
+        elif name.removesuffix("_width") in COLUMNS:
+            changes[name] = int(text)
+        elif name == "hundredths_are_rounded_up" and text in ("true", "false"):
+            changes[name] = text == "true"
+        else:
+            raise ValueError(f"option {name} = {text!r} is none of an OSV template: see docs/osv.md")
+    return replace(template, **changes)  # type: ignore[arg-type]

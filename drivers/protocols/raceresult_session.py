@@ -174,7 +174,7 @@ class RaceResultSession:
             return [reply] if is_news else []
         if reply.name == "getprotocol":
             return [reply, *self._negotiate(reply, now_us, send)]
-        if reply.name == "passings":
+        if reply.name == "passings" and "count" in reply.detail:  # damage can lead it with #: then it has none
             return [reply, *self._take_count(int(reply.detail["count"]), reply.detail.get("file"), now_us)]
         if reply.name in ("startoperation", "clearfiles"):
             # A new file: its number comes with the count.

@@ -99,7 +99,7 @@ class ThbcParser:
         except LineError as error:
             is_passing = piece.kind in (PieceKind.PASSING, PieceKind.DAMAGED_PASSING) or piece.raw.endswith(b">")
             held = Held.DAMAGED if is_passing else Held.NO
-            return Parsed(self._malformed(piece, received_us, str(error)), held)
+            return Parsed(self._malformed(piece, received_us, str(error)), held, piece.raw)
 
     def _interpret(self, piece: Piece, received_us: int) -> Parsed:
         raw = piece.raw

@@ -5,10 +5,14 @@ names no passing: it is for the one that the unit holds when it arrives. So one 
 nobody may have. The rules that follow:
 
 - One ACK for each passing, from `committed`. A connection acknowledges only what it brought itself.
-- A line that was received before is no second passing: it becomes `passing_repeated`. It is acknowledged only when the
-  ACK must have been lost: none is due, and none was sent in the last 0.5 s (then repeat and ACK crossed).
-- More than three damaged passings in a row: the unit cannot send this one whole. It is acknowledged, once its bytes
-  are on disk, or the line would stay stuck. Damaged lines while an ACK is due are not counted.
+- A line that was received before is no second passing: it becomes `passing_repeated`. Either our ACK was lost, or it is
+  still on its way; in the second case another one would free the next passing, unseen. Answers come in the order of the
+  questions, so the status is asked: a repeat that comes behind an answer to a question behind the ACK is of a passing
+  that the unit still holds, and is acknowledged. Not asked is `1b 12`: the unit answers it with the last acknowledged
+  passing when it holds none, so its answer proves nothing. (A unit that answers nothing: 10 s after the ACK.)
+- The same damaged passing four times: the unit cannot send this one whole. It is acknowledged, once its bytes are on
+  disk, or the line would stay stuck. Damage that differs each time is the line's: the passing is good in the unit, and
+  it is left to the unit's repeat however long that takes. Damaged lines while an ACK is due are not counted.
 - A repeat or a damaged line is not acknowledged any more when a new passing came before the ACK left.
 
 How a passing is told to come from the unit's memory (`backlog`), as nothing in it says so: until the first live passing
@@ -31,9 +35,12 @@ from drivers.records import DeviceStatus, Impulse, Passing, Record, Unhandled
 
 STATUS_EVERY_US: Final = 5_000_000
 DAMAGED_AT_MOST: Final = 3
-"""So many damaged passings in a row are left to the unit's repeat; the next is acknowledged."""
+"""So often the same damaged passing is left to the unit's repeat; the next is acknowledged."""
+REMEMBERED_DAMAGE: Final = 64
 CROSSING_US: Final = 500_000
 """A repeat this soon after an ACK may have left before the ACK arrived; units repeat after 1 s or later."""
+UNDER_WAY_AT_MOST_US: Final = 10_000_000
+"""Nothing takes longer to the unit or back; what is not answered by then was lost."""
 BACKLOG_PAUSE_US: Final = 2_000_000
 REMEMBERED_LINES: Final = 256
 """Only the last line can come again; over UDP a late datagram may bring one that is a little older."""
@@ -66,6 +73,50 @@ class _Backlog:
         return self._running
 
 
+class _Questions:
+    """Whether an ACK may still be under way: the unit hears in order and answers in order."""
+
+    def __init__(self) -> None:
+        self._asked: deque[tuple[int, int]] = deque()
+        """Of each unanswered status question, when it left and how many ACKs had left before."""
+        self._acknowledged = 0
+        self._arrived = 0
+        """So many of the ACKs have arrived or are lost."""
+        self.acknowledged_us: int | None = None
+
+    def ask(self, now_us: int) -> bytes:
+        """The question for the status."""
+        self._asked.append((now_us, self._acknowledged))
+        return encode_ask_status()
+
+    def acknowledge(self, now_us: int) -> bytes:
+        """An ACK."""
+        self._acknowledged += 1
+        self.acknowledged_us = now_us
+        return encode_ack()
+
+    def answered(self, now_us: int) -> None:
+        """A status came. A lost answer makes the next ones count for older questions, which errs on the safe side."""
+        while self._asked and now_us - self._asked[0][0] > UNDER_WAY_AT_MOST_US:
+            self._asked.popleft()
+        if self._asked:
+            self._arrived = max(self._arrived, self._asked.popleft()[1])
+
+    def went_on(self) -> None:
+        """A new passing came: it was freed by our last ACK."""
+        self._arrived = self._acknowledged
+
+    def reconnected(self) -> None:
+        """Answers of the old line do not come any more; an ACK on it may."""
+        self._asked.clear()
+
+    def may_be_under_way(self, now_us: int) -> bool:
+        """Whether an ACK may have left that has neither arrived nor is lost."""
+        if self.acknowledged_us is None or self._arrived >= self._acknowledged:
+            return False
+        return now_us - self.acknowledged_us <= UNDER_WAY_AT_MOST_US
+
+
 class ThbcSession:
     """The conversation with one unit over its connections, as `drivers.protocols.base.Session`."""
 
@@ -75,14 +126,17 @@ class ThbcSession:
         """`resume` is not needed: the unit itself knows what was not acknowledged."""
         self._device = device.id
         self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._questions = _Questions()
         self._begin(0)
         self._is_connected = False
 
     def _begin(self, now_us: int) -> None:
         self._parser = ThbcParser(self._device)
         self._due: deque[Record] = deque()
-        self._acknowledged_us: int | None = None
-        self._damaged_in_a_row = 0
+        self._damaged: OrderedDict[bytes, int] = OrderedDict()
+        """How often each damaged line came since the last good passing."""
+        self._in_doubt = False
+        self._questions.reconnected()
         self._zero_times = 0
         self._backlog = _Backlog(now_us)
 
@@ -90,11 +144,13 @@ class ThbcSession:
         """Ask for the configuration and the status; the unit repeats by itself what it holds."""
         self._begin(now_us)
         self._is_connected = True
-        return (encode_get_config(), encode_ask_status())
+        return (encode_get_config(), self._questions.ask(now_us))
 
     def receive(self, data: bytes, now_us: int) -> Reaction:
-        """Bytes to records. Nothing is sent from here: a passing is acknowledged when it is on disk."""
-        return Reaction(tuple(self._take(parsed, now_us) for parsed in self._parser.read(data, now_us)))
+        """Bytes to records. A passing is acknowledged when it is on disk; from here only the status is asked."""
+        self._in_doubt = False
+        records = tuple(self._take(parsed, now_us) for parsed in self._parser.read(data, now_us))
+        return Reaction(records, (self._questions.ask(now_us),) if self._in_doubt else ())
 
     def disconnected(self, now_us: int) -> Sequence[Record]:
         """Report an unfinished line. What was not acknowledged comes again on the next connection."""
@@ -104,7 +160,7 @@ class ThbcSession:
 
     def tick(self, now_us: int) -> Sequence[bytes]:
         """Ask for the status: noise, levels, and whether the unit runs and hears us."""
-        return (encode_ask_status(),) if self._is_connected else ()
+        return (self._questions.ask(now_us),) if self._is_connected else ()
 
     def committed(self, records: Sequence[Record], now_us: int) -> Sequence[bytes]:
         """One ACK for each passing of this connection that is on disk now, in order."""
@@ -112,8 +168,7 @@ class ThbcSession:
         for record in records:
             if record in self._due:
                 self._due.remove(record)
-                self._acknowledged_us = now_us
-                acknowledgements.append(encode_ack())
+                acknowledgements.append(self._questions.acknowledge(now_us))
         return acknowledgements
 
     def _take(self, parsed: Parsed, now_us: int) -> Record:
@@ -121,18 +176,29 @@ class ThbcSession:
         if isinstance(record, Passing | Impulse):
             return self._take_passing(record, parsed.line, now_us)
         if parsed.held is Held.DAMAGED and not self._due:
-            self._damaged_in_a_row += 1
-            if self._damaged_in_a_row > DAMAGED_AT_MOST:
-                self._damaged_in_a_row = 0
-                self._due.append(record)
+            self._take_damaged(record, parsed.line, now_us)
         if isinstance(record, DeviceStatus) and parsed.status_us is not None:
+            self._questions.answered(now_us)
             return self._take_status(record, parsed.status_us)
         return record
 
+    def _take_damaged(self, record: Record, line: bytes, now_us: int) -> None:
+        self._damaged[line] = self._damaged.get(line, 0) + 1
+        if len(self._damaged) > REMEMBERED_DAMAGE:
+            self._damaged.popitem(last=False)
+        if self._damaged.get(line, 0) <= DAMAGED_AT_MOST:
+            return
+        if self._questions.may_be_under_way(now_us):
+            self._in_doubt = True
+            return
+        self._damaged.clear()
+        self._due.append(record)
+
     def _take_passing(self, record: Passing | Impulse, line: bytes, now_us: int) -> Record:
-        self._damaged_in_a_row = 0
+        self._damaged.clear()
         if line in self._seen:
             return self._take_repeat(record, now_us)
+        self._questions.went_on()
         self._seen[line] = None
         if len(self._seen) > REMEMBERED_LINES:
             self._seen.popitem(last=False)
@@ -148,10 +214,17 @@ class ThbcSession:
         if isinstance(record, Passing):
             detail["transponder"] = record.transponder
         repeated = Unhandled(device=self._device, received_us=now_us, name="passing_repeated", detail=detail)
-        crossed = self._acknowledged_us is not None and now_us - self._acknowledged_us < CROSSING_US
-        if not self._due and not crossed:
+        if self._due:
+            return repeated
+        if self._questions.may_be_under_way(now_us):
+            self._in_doubt = True
+        elif not self._is_crossing(now_us):
             self._due.append(repeated)
         return repeated
+
+    def _is_crossing(self, now_us: int) -> bool:
+        acknowledged_us = self._questions.acknowledged_us
+        return acknowledged_us is not None and now_us - acknowledged_us < CROSSING_US
 
     def _take_status(self, status: DeviceStatus, status_us: int) -> DeviceStatus:
         """At midnight a running unit shows 00:00'00 too, but not twice 5 s apart."""

@@ -6,7 +6,8 @@ stands in `docs/timy.md`.
 
 from typing import Final
 
-from drivers.protocols.base import ProtocolEntry
+from config.models import Device
+from drivers.protocols.base import ProtocolEntry, Resume
 from drivers.protocols.timy_lines import (
     TimyLine,
     TimyParser,
@@ -16,13 +17,23 @@ from drivers.protocols.timy_lines import (
     encode_text,
     read_line,
 )
-from drivers.protocols.timy_session import TimySession, programming
+from drivers.protocols.timy_session import DEAD_TIME_HUNDREDTHS, TimySession, programming
+
+
+def _session(device: Device, resume: Resume) -> TimySession:
+    """With the dead times of the meet file. Raises ValueError for one that is none."""
+    start, finish = (
+        int(device.options.get(name, DEAD_TIME_HUNDREDTHS))
+        for name in ("start_dead_hundredths", "finish_dead_hundredths")
+    )
+    return TimySession(device, resume, start_dead_hundredths=start, finish_dead_hundredths=finish)
+
 
 PROTOCOL: Final = ProtocolEntry(
     name="timy",
     summary="ALGE Timy, TdC 8000/8001, PC-Timer: photocells, tapes, gates and keys, 1/10000 s, serial line",
     parser=TimyParser,
-    session=TimySession,
+    session=_session,
 )
 
 __all__ = [

@@ -26,7 +26,7 @@ from drivers.protocols.p3_messages import (
 from drivers.protocols.p3_records import TypeOfRecord
 from drivers.rig.clockmodel import DeviceClockModel
 from drivers.rig.ports import Greet, Port, Receive, Send
-from drivers.rig.race import LoopRead
+from drivers.rig.race import Edge, LoopRead
 
 STATUS_EVERY_US: Final = 5_000_000
 WRONG_CHECKSUM: Final = 1
@@ -77,12 +77,19 @@ class P3Box:
 
     def read(self, read: LoopRead, gun_us: int) -> None:
         """A transponder over the loop: number it, remember it, send it. `gun_us` is the gun in host time."""
+        self._pass(read.transponder, gun_us + read.at_us, read.strength, read.hits)
+
+    def edge(self, edge: Edge, gun_us: int) -> None:
+        """A gate or gun with a beacon: the channel is its transponder, a passing without strength and hits."""
+        self._pass(edge.channel, gun_us + edge.at_us, None, None)
+
+    def _pass(self, transponder: str, host_us: int, strength: int | None, hits: int | None) -> None:
         passing = encode_passing(
             number=len(self.passings) + 1,
-            transponder=int(read.transponder),
-            rtc_us=self.model.device_us(gun_us + read.at_us),
-            strength=read.strength,
-            hits=read.hits,
+            transponder=int(transponder),
+            rtc_us=self.model.device_us(host_us),
+            strength=strength,
+            hits=hits,
             decoder=self._decoder,
         )
         self.passings.append(passing)

@@ -32,6 +32,7 @@ from drivers.rig.race import CameraStart, Edge, LoopRead, Sheet, TimedEvent, Tim
 from drivers.rig.raceresult_box import RaceResultBox
 from drivers.rig.raceresult_usb_box import RaceResultUsbBox
 from drivers.rig.script import Script, check_against
+from drivers.rig.serial_port import SerialPort
 from drivers.rig.thbc_box import ThbcBox, make_unit
 from drivers.rig.udp_port import UdpPort
 from drivers.rig.velotrain_box import VelotrainBox
@@ -127,7 +128,7 @@ class Rig:
         self.lines: dict[str, LineFaults] = {}
         """Per device, what its line does to its bytes."""
         self.boxes: dict[str, Box] = {
-            device.id: self._make_box(device, script.faults, seed) for device in setup.meet.devices
+            device.id: self._make_box(device, script.faults, script.ports, seed) for device in setup.meet.devices
         }
         self.ready = asyncio.Event()
         """Set when every box can be reached."""
@@ -135,12 +136,28 @@ class Rig:
         self._played: set[tuple[str, int]] = set()
         self._playing: tuple[tuple[str, int], _Running] | None = None
 
-    def _make_box(self, device: Device, faults: Faults, seed: int) -> Box:
+    def _make_box(self, device: Device, faults: Faults, ports: dict[str, str], seed: int) -> Box:
         rates = faults.of(device)
         line = self.lines[device.id] = LineFaults(rates, faults.seed, device.id)
         model = seeded_clock(device, self._setup.venue.timezone, seed, self._clock.now_us(), rates)
-        box = self._make(device, self._setup, model, self._clock, seed, lambda opening: faulty(opening, line))
+        box = self._make(
+            device,
+            self._setup,
+            model,
+            self._clock,
+            seed,
+            lambda opening: faulty(self._at_port(device, opening, ports), line),
+        )
         return with_health(box, rates)
+
+    def _at_port(self, device: Device, opening: Opening, ports: dict[str, str]) -> Opening:
+        """The box's own end of a cable where the script names one, else the end at the meet's address."""
+        if device.id not in ports:
+            return opening
+        address = parse_address(ports[device.id])
+        if not isinstance(address, SerialAddress):
+            raise RigError(f"device {device.id}", f"{ports[device.id]} is no serial port", "name one in [ports]")
+        return lambda greet: SerialPort(address, greet)
 
     @property
     def playing(self) -> tuple[str, int] | None:
@@ -218,7 +235,10 @@ class Rig:
                 | JChipBox() as box,
             ):
                 box.read(event, gun_us)
-            case Edge(), JsonBox() | ThbcBox() | ImpulseBox() | RaceResultBox() | RaceResultUsbBox() as box:
+            case (
+                Edge(),
+                JsonBox() | ThbcBox() | ImpulseBox() | RaceResultBox() | RaceResultUsbBox() | P3Box() as box,
+            ):
                 box.edge(event, gun_us)
             case CameraStart(), LynxBox() | LifBox() as box:
                 box.start(gun_us)
@@ -360,13 +380,20 @@ def make_box(
 
 def _check_decoder(device: Device, setup: Setup) -> None:
     """A P3 record has no channel and a 32-bit transponder number: refuse what could not be sent."""
-    if device.channels:
-        reason = "a P3 decoder has one loop and no channels"
-        raise RigError(f"device {device.id}", reason, "give it loop = … and leave channels out")
+    for wired in device.channels:
+        if device.protocol != "p3" or wired.role is None or not _is_p3_number(wired.channel):
+            reason = f"a {device.protocol} decoder has one loop and no channel {wired.channel!r}"
+            advice = "give it loop = …; channels of a p3 decoder are beacons, numbers with a role"
+            raise RigError(f"device {device.id}", reason, advice)
     carriers = [(f"rider {rider.bib}", rider.transponders) for rider in setup.meet.riders]
     carriers += [(f"pacer {pacer.id}", pacer.transponders) for pacer in setup.meet.pacers]
     for who, transponders in carriers:
         for number in transponders:
-            if not (number.isascii() and number.isdecimal() and int(number) < 1 << 32):
+            if not _is_p3_number(number):
                 reason = f"{who} has transponder {number!r}, which a P3 decoder cannot send"
                 raise RigError(f"device {device.id}", reason, "P3 transponders are numbers below 4294967296")
+
+
+def _is_p3_number(text: str) -> bool:
+    """Whether a P3 record can hold a transponder of this number."""
+    return text.isascii() and text.isdecimal() and int(text) < 1 << 32

@@ -24,6 +24,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from config.errors import ABSENT, ConfigError
 from config.models import Heat, Setup, Strict
 from config.shape import closest, to_struct
@@ -120,6 +122,8 @@ class Script(Strict, frozen=True, kw_only=True):
     extends: str | None = None
     faults: Faults = Faults()
     """What goes wrong with the boxes and their lines (drivers.rig.faults)."""
+    ports: dict[str, str] = msgspec.field(default_factory=dict)
+    """Device to the address of the rig's own end, where it is not the host's: a real serial port of a cable."""
     expect: Expect | None = None
     """For every heat, where the heat's own `expect` says nothing."""
 
@@ -211,6 +215,12 @@ def check_against(script: Script, setup: Setup, file: str) -> None:
             hint = f"the meet has no such heat;{closest(heat_id, heats)} It has {', '.join(heats)}"
             raise ConfigError(file, f"heats.{heat_id}", ABSENT, hint)
         _check_heat(heat, heats[heat_id], setup, file)
+    known = [device.id for device in setup.meet.devices]
+    for device, address in script.ports.items():
+        if device not in known:
+            raise ConfigError(file, f"ports.{device}", address, f"must be a device of the meet: {', '.join(known)}")
+        if not address.startswith("serial:"):
+            raise ConfigError(file, f"ports.{device}", address, "must be a serial port: serial:/dev/ttyUSB1?baud=9600")
     check_faults(script.faults, setup, file)
     if script.expect is not None:
         check_expect(script.expect, setup, None, "expect", file)

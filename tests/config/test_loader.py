@@ -225,7 +225,7 @@ MEET_SHAPE_MISTAKES = {
         "silent_after = 0.0",
         'devices[3].silent_after: unknown key; did you mean "silent_after_s"? Allowed here: id, '
         "protocol, address, "
-        "loop, channels, name, silent_after_s, clock, transport_delay_us, resolution_us",
+        "loop, channels, name, silent_after_s, clock, transport_delay_us, resolution_us, options",
     ),
     "a text where a duration belongs": (
         "silent_after_s = 0.0",

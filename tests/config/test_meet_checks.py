@@ -53,11 +53,17 @@ DEVICE_MISTAKES = {
         'devices[3].protocol = "jsn": is no known protocol; did you mean "json"? Known: ' + ", ".join(PROTOCOLS),
     ),
     "a loop beside channels": (
-        "silent_after_s = 0.0",
-        'loop = "finish"',
-        'devices[3].loop = "finish": cannot stand beside channels: give loop for a box with one '
+        "silent_after_s = 0.0\nchannels = [",
+        'loop = "finish"\nchannels = [\n    { channel = "1", loop = "home" },',
+        'devices[3].loop = "finish": cannot stand beside channels without a role: give loop for a box with one '
         "loop, channels "
         "for one with several",
+    ),
+    "a rider with the number of the gate": (
+        'loop = "finish"\n',
+        'loop = "finish"\nchannels = [{ channel = "2100012", role = "gun" }]\n',
+        'riders[1].transponders[0] = "2100012": is the beacon of devices[0].channels[0]: '
+        "a transponder of this number is an impulse there",
     ),
     "a channel used twice": (
         'channel = "bell"',
@@ -78,6 +84,27 @@ DEVICE_MISTAKES = {
         'channel = "bell"',
         'channel = ""',
         f'devices[3].channels[1].channel = "": {WORD}',
+    ),
+    "an option that the protocol does not have": (
+        'loop = "back"',
+        'loop = "back"\noptions = { bib_width = "6" }',
+        'devices[2].options.bib_width = "6": is no option of p3; it has none',
+    ),
+    "a dead time in seconds": (
+        'protocol = "p3"',
+        'protocol = "timy"\noptions = { finish_dead_hundredths = "0.10" }',
+        'devices[0].options.finish_dead_hundredths = "0.10": must be a dead time from 0 to 9999 hundredths of a second',
+    ),
+    "a column that Omega does not have": (
+        'protocol = "p3"',
+        'protocol = "osv"\noptions = { rcs = "lane,number" }',
+        'devices[0].options.rcs = "lane,number": must be columns in their order joined with commas: '
+        "lap, rank, bib, lane, time, wind, unit, and rest at the end",
+    ),
+    "an option that is a number": (
+        'protocol = "p3"',
+        'protocol = "osv"\noptions = { bib_width = 6 }',
+        "devices[0].options.bib_width = 6: must be text in double quotes",
     ),
     "a silence before now": (
         "silent_after_s = 0.0",
@@ -251,6 +278,18 @@ def test_is_refused_in_one_line(edit: Edit, old: str, new: str, message: str) ->
     with pytest.raises(ConfigError) as caught:
         load_setup(name)
     assert str(caught.value) == f"club-night.toml: {message}"
+
+
+def test_a_decoder_has_its_loop_and_beacons_with_roles(edit: Edit) -> None:
+    wired = 'loop = "home"\nchannels = [{ channel = "9992", role = "gun" }, { channel = "9995", role = "bell" }]\n'
+    meet = load_setup(edit("meets", "club-night", ('loop = "home"\n', wired))).meet
+    assert meet.devices[1].loop == "home"
+    assert [(one.channel, one.role) for one in meet.devices[1].channels] == [("9992", "gun"), ("9995", "bell")]
+
+
+def test_a_box_without_passings_may_have_a_channel_like_a_transponder(edit: Edit) -> None:
+    name = edit("meets", "club-night", (GUN, '{ channel = "2100012", role = "gun" }'))
+    assert load_setup(name).meet.devices[3].channels[0].channel == "2100012"
 
 
 @pytest.mark.parametrize(

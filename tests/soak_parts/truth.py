@@ -177,7 +177,8 @@ def judge_passings(office: Office, heat: str, gun_us: int, findings: Findings) -
         name = event.transponder if isinstance(event, LoopRead) else event.channel
         box = office.rig.boxes[event.device]
         wanted_us = box.model.device_us(gun_us + event.at_us)
-        if isinstance(box, ImpulseBox) and isinstance(box.dialect, TimyDialect) and event.device not in broken:
+        switched_off = broken.get(event.device) == "restart"
+        if isinstance(box, ImpulseBox) and isinstance(box.dialect, TimyDialect) and not switched_off:
             printed = [(line.channel, line.time_us) for line in box.dialect.memory]
             if not any(_near(name, wanted_us, one) for one in printed):
                 findings.counts["edges in the Timy's own dead time"] += 1

@@ -216,4 +216,3 @@ class _Publisher:
         await asyncio.sleep(0.001)
         if qos and self._line.lot.random() < 0.01:
             raise aiomqtt.MqttError("the acknowledgement was lost")
-

@@ -46,6 +46,7 @@ def run(meet: str) -> int:
     ]
     with Console(stderr=True).status(f"listening to {len(setup.meet.devices)} devices for {LISTEN_S:g} s …"):
         findings += asyncio.run(_check_lines(setup))
+    findings += check_settings(setup)
     findings += check_loops(setup, findings)
     table = Table(title=f"velodrome doctor: {setup.meet.id}", title_justify="left")
     table.add_column("")
@@ -130,6 +131,20 @@ def _what_was_heard(what: str, device: Device, heard: int, records: list[Record]
         text = f"open, nothing heard in {LISTEN_S:g} s; it should speak every {device.silent_after_s:g} s"
         return Finding(what, True, text)
     return Finding(what, True, f"open, {good} records, {bad} bad, {heard} bytes in {LISTEN_S:g} s")
+
+
+def check_settings(setup: Setup) -> list[Finding]:
+    """Settings of an address that harm a box although it answers."""
+    found = []
+    for device in setup.meet.devices:
+        if device.protocol == "raceresult-usb" and device.address.startswith("serial:"):
+            options = device.address.partition("?")[2].split("&")
+            if "dtr=off" not in options:
+                others = [one for one in options if one and not one.startswith("dtr=")] or ["baud=19200"]
+                mended = f"{device.address.partition('?')[0]}?{'&'.join([*others, 'dtr=off'])}"
+                text = f'DTR high for long resets this box; write address = "{mended}" in the meet file'
+                found.append(Finding(f"setting {device.id} ({device.protocol})", False, text))
+    return found
 
 
 def check_loops(setup: Setup, findings: list[Finding]) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from timing.core.arrays import MISSING, Float64Array, Int64Array, as_float64, as_int64, check_shape
+from timing.core.arrays import MISSING, BoolArray, Float64Array, Int64Array, as_float64, as_int64, check_shape
 from timing.core.crossings import REFERENCE_SPEED_MS
 from timing.core.runtime import kernel
 
@@ -21,6 +21,8 @@ MISSED_COST_US = 50_000
 
 SHIFT_FROM_US = 2_000
 """What the boxes' clocks are apart anyway is not looked after."""
+SHIFT_FROM_WHEELS = 6
+"""Fewer wheels say nothing of their line: a single wrong one would prove itself right."""
 STANDING_START = 2.0
 """Who starts from standing leaves the first sector at twice its mean speed."""
 LEAST_MS = 1.0
@@ -32,6 +34,15 @@ class ExpectedWheels(NamedTuple):
 
     front_us: Int64Array
     span_us: Int64Array
+
+
+class Doubts(NamedTuple):
+    """Of P matched wheels: what else could have been theirs. Both 0 (False) for an unmatched wheel."""
+
+    rival_us: Int64Array
+    """`[P]`: to the farthest other impulse that could be this wheel's as well; 0 for none."""
+    contested: BoolArray
+    """`[P]`: whether the impulse could be of a wheel that was left without one."""
 
 
 class WheelMatch(NamedTuple):
@@ -55,7 +66,8 @@ def match_wheels(wheel_us: ArrayLike, window_us: ArrayLike, impulse_us: ArrayLik
     come in this order, crossing their impulses never shortens |residual| a + |residual| b. So wheels that are
     closer than their expectations are good stay in the order of these.
 
-    A second pass takes a median residual of SHIFT_FROM_US or more off, if it is the cheaper: `shift_us`.
+    A second pass takes a median residual of SHIFT_FROM_US or more, of SHIFT_FROM_WHEELS or more, off, if it is the
+    cheaper: `shift_us`.
 
     Raises ValueError for times that fall, a negative window or shapes that do not match.
     """
@@ -70,13 +82,41 @@ def match_wheels(wheel_us: ArrayLike, window_us: ArrayLike, impulse_us: ArrayLik
         raise ValueError("window_us: a window is negative; give the µs allowed to either side")
     best = _matched(wheels, windows, impulses, 0)
     found = best.impulse != UNMATCHED
-    if not found.any():
+    if int(np.count_nonzero(found)) < SHIFT_FROM_WHEELS:
         return best
     shift_us = int(np.sort(best.residual_us[found])[int(np.count_nonzero(found)) // 2])
     if abs(shift_us) < SHIFT_FROM_US:
         return best
     shifted = _matched(wheels, windows, impulses, shift_us)
     return shifted if shifted.cost_us < best.cost_us else best
+
+
+def weigh_doubts(
+    wheel_us: ArrayLike,
+    window_us: ArrayLike,
+    loose_us: ArrayLike,
+    mate: ArrayLike,
+    impulse_us: ArrayLike,
+    match: WheelMatch,
+    near_us: int,
+) -> Doubts:
+    """How far the cheapest matching is the only one that can be. All times as for `match_wheels`, which gave `match`.
+
+    `loose_us[P]` is the ± of each expectation itself (0 for a wheel that was read), `mate[P]` the other wheel of the
+    same crossing, `near_us` what two residuals may differ by and say nothing. Another impulse is a rival where it is
+    nobody's and as near, or where exchanging the two fits as well (both wheels of one crossing cannot be exchanged).
+    An impulse is contested by a wheel without one that is as near, for a residual above `near_us` with its ±.
+
+    Raises ValueError for shapes that do not match.
+    """
+    wheels, impulses = as_int64(wheel_us, "wheel_us"), as_int64(impulse_us, "impulse_us")
+    columns = {"window_us": as_int64(window_us, "window_us"), "loose_us": as_int64(loose_us, "loose_us")}
+    columns |= {"mate": as_int64(mate, "mate"), "match": match.impulse}
+    for name, column in columns.items():
+        check_shape(column, wheels.shape, name)
+    rival_us, contested = np.zeros(wheels.size, np.int64), np.zeros(wheels.size, np.int64)
+    _weigh(wheels + match.shift_us, *columns.values(), impulses, near_us, rival_us, contested)
+    return Doubts(rival_us, contested != 0)
 
 
 def _matched(wheels: Int64Array, windows: Int64Array, impulses: Int64Array, shift_us: int) -> WheelMatch:
@@ -222,3 +262,58 @@ def _align(
             a -= 1
         first_wheel, first_impulse = end_wheel, end_impulse
     return total
+
+
+@kernel("void(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64, int64[::1], int64[::1])")
+def _weigh(
+    wheel_us: Int64Array,
+    window_us: Int64Array,
+    loose_us: Int64Array,
+    mate: Int64Array,
+    match: Int64Array,
+    impulse_us: Int64Array,
+    near_us: int,
+    rival_us: Int64Array,
+    contested: Int64Array,
+) -> None:
+    wheels, impulses = wheel_us.size, impulse_us.size
+    owner = np.full(impulses, -1, np.int64)
+    loosest = np.int64(0)
+    for p in range(wheels):
+        if match[p] >= 0:
+            owner[match[p]] = p
+        else:
+            loosest = max(loosest, loose_us[p])
+    for p in range(wheels):
+        rival_us[p] = 0
+        contested[p] = 0
+        if match[p] < 0:
+            continue
+        own_us = impulse_us[match[p]]
+        off_us = abs(own_us - wheel_us[p])
+        first = np.searchsorted(impulse_us, wheel_us[p] - window_us[p])
+        for k in range(first, impulses):
+            if impulse_us[k] > wheel_us[p] + window_us[p]:
+                break
+            q = owner[k]
+            if k == match[p] or (q >= 0 and q == mate[p]):
+                continue
+            there_us = abs(impulse_us[k] - wheel_us[p])
+            if q < 0:
+                rival = there_us <= off_us + near_us
+            else:
+                kept_us = off_us + abs(impulse_us[k] - wheel_us[q])
+                rival = there_us + abs(own_us - wheel_us[q]) <= kept_us + near_us
+            if rival:
+                rival_us[p] = max(rival_us[p], abs(impulse_us[k] - own_us))
+        reach_us = off_us + near_us
+        if off_us > near_us:
+            reach_us += loosest
+        for q in range(np.searchsorted(wheel_us, own_us - reach_us), wheels):
+            if wheel_us[q] > own_us + reach_us:
+                break
+            allowed_us = off_us + near_us
+            if off_us > near_us:
+                allowed_us += loose_us[q]
+            if q != p and match[q] < 0 and abs(wheel_us[q] - own_us) <= allowed_us:
+                contested[p] = 1

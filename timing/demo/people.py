@@ -182,7 +182,14 @@ class _Watch:
         seen = (
             None
             if heat is None
-            else (len(heat.reads), len(heat.shots), len(heat.sheets), len(heat.commands), heat.aside_count)
+            else (
+                len(heat.reads),
+                len(heat.shots),
+                len(heat.cells.reads),
+                len(heat.sheets),
+                len(heat.commands),
+                heat.aside_count,
+            )
         )
         if seen != self._seen:
             self._seen = seen

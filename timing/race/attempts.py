@@ -37,6 +37,9 @@ ARM_SLACK_US = 1_000_000
 GUN_BY_HAND_US = 5_000_000
 """A start logged by hand is off by this at most: an impulse near it is the gun itself and says when."""
 
+BY_COMMAND = "command"
+"""The source of a start that somebody logged; a gun's says which box heard it."""
+
 
 @dataclass
 class Attempt:
@@ -112,7 +115,7 @@ def _apply_gun(attempt: Attempt, shot: Shot, at_us: int) -> None:
     """The first shot is the start; a later one is for the starter to explain (double shot, UCI 3.2.019)."""
     stopped = attempt.stopped_us is not None and at_us >= attempt.stopped_us
     start_us = attempt.start_us
-    by_hand = attempt.start_source == "command"
+    by_hand = attempt.start_source == BY_COMMAND
     if start_us is None or (by_hand and abs(at_us - start_us) <= GUN_BY_HAND_US):
         if not stopped:
             attempt.start_us = at_us
@@ -132,7 +135,7 @@ def _apply(events: HeatEvents, command: Command) -> None:
             attempt.armed_us = command.at_us
         case Gun(at_us=at_us) if attempt.stopped_us is None:
             attempt.start_us = at_us if at_us is not None else command.at_us
-            attempt.start_source = "command"
+            attempt.start_source = BY_COMMAND
         case RingBell(at_us=at_us):
             attempt.bell_us = at_us if at_us is not None else command.at_us
         case SetLapCounter(laps_to_go=laps):

@@ -108,13 +108,29 @@ class HeatLog:
         if number is None:
             self.set_aside(ref, passing, loop, race_us, "the device's channel is wired to no loop of the venue")
             return
-        if passing.sequence is not None:
-            key = (passing.device, passing.sequence, device_us)
-            if key in self._numbers:
-                self.set_aside(ref, passing, loop, race_us, "the device sent this passing before")
-                return
-            self._numbers.add(key)
+        if self._was_sent_before(passing, device_us):
+            self.set_aside(ref, passing, loop, race_us, "the device sent this passing before")
+            return
         self.table.append(Read(ref, passing.transponder, number, passing.device, device_us, fallback_us))
+
+    def take_beacon(
+        self, ref: str, impulse: Impulse, role: str | None, loop: str | None, device_us: int, race_us: int
+    ) -> None:
+        """Log an impulse that a decoder reported as a numbered passing: once, however often it is asked for it."""
+        if self._was_sent_before(impulse, device_us):
+            self.version += 1
+            self.set_aside(ref, impulse, loop, race_us, "the device sent this passing before")
+        else:
+            self.take_impulse(ref, impulse, role, loop, device_us, race_us)
+
+    def _was_sent_before(self, record: Passing | Impulse, device_us: int) -> bool:
+        """Whether a record with this number and time was logged before; remembers it."""
+        if record.sequence is None:
+            return False
+        key = (record.device, record.sequence, device_us)
+        known = key in self._numbers
+        self._numbers.add(key)
+        return known
 
     def take_impulse(
         self, ref: str, impulse: Impulse, role: str | None, loop: str | None, device_us: int, race_us: int

@@ -37,7 +37,9 @@ from timing.race.heat import HeatLog
 from timing.race.orders import refuse
 from timing.race.picture import HeatPicture
 from timing.race.reads import RaceTime
+from timing.race.sync import SyncPulses, is_pulse, minute_drift_us
 from timing.race.trends import Trends
+from timing.race.wiring import beacon_impulse, loop_of, wired_to
 
 INBOX_KEPT = 200
 """Records that fit no heat kept for the screens; all of them are in the journal."""
@@ -118,6 +120,7 @@ class MeetState:
         self.inbox_count = 0
         self.sequence_until = 0
         self.trends = Trends()
+        self.sync = SyncPulses((), {})
         self.last_read_us: dict[str, int] = {}
         """Per loop of the venue, race µs of its newest passing."""
         self.journal_id = 0
@@ -248,7 +251,11 @@ class MeetState:
             view.last_sequence = max(view.last_sequence or 0, passing.sequence)
         if passing.sequence is not None and self._missing[passing.device]:
             self._missing[passing.device] = _without(self._missing[passing.device], passing.sequence)
-        loop = _loop_of(self._device_setup[passing.device], passing.channel)
+        beacon = beacon_impulse(self._device_setup[passing.device], passing)
+        if beacon is not None:
+            self._take_impulse(ref, beacon, clock, beacon=True)
+            return
+        loop = loop_of(self._device_setup[passing.device], passing.channel)
         self.trends.take_passing(passing, loop)
         if loop is not None:
             self.last_read_us[loop] = max(race_us, self.last_read_us.get(loop, race_us))
@@ -271,12 +278,15 @@ class MeetState:
             PassingNews(ref, passing.device, loop, passing.transponder, bib, pacer, heat, race_us, passing.backlog)
         )
 
-    def _take_impulse(self, ref: str, impulse: Impulse, clock: DeviceClock) -> None:
+    def _take_impulse(self, ref: str, impulse: Impulse, clock: DeviceClock, beacon: bool = False) -> None:
+        device = self._device_setup[impulse.device]
+        if is_pulse(device, impulse):
+            if self.sync.take(impulse):
+                self.trends.take_pulse(impulse.device, minute_drift_us(impulse.device_us))
+            return
         unwrapped_us = clock.unwrap(impulse.device_us, impulse.received_us)
         race_us = clock.race_us(impulse.device_us, impulse.received_us)
-        wired = next(
-            (one for one in self._device_setup[impulse.device].channels if one.channel == impulse.channel), None
-        )
+        wired = wired_to(device, impulse.channel)
         log = self._log_at(race_us)
         if log is None or log.closed:
             reason = "no heat is open" if log is None else f"the result of {log.heat.id} is official"
@@ -284,7 +294,8 @@ class MeetState:
             return
         role = wired.role if wired is not None else None
         loop = wired.loop if wired is not None else None
-        log.take_impulse(ref, impulse, role, loop, unwrapped_us, race_us)
+        take = log.take_beacon if beacon else log.take_impulse
+        take(ref, impulse, role, loop, unwrapped_us, race_us)
 
     def _take_sheet(self, ref: str, sheet: PhotoFinish) -> None:
         # FinishLynx says the three numbers of our start lists; other cameras (and the rig) the heat's id.
@@ -371,18 +382,13 @@ class MeetState:
             view.protocol, view.loop = device.protocol, device.loop
             if device.id not in self.clocks or (known is not None and _clock_of(known) != _clock_of(device)):
                 self.clocks[device.id] = DeviceClock(device, setup.venue.timezone)
+        if [_clock_of(one) for one in before.values()] != [_clock_of(one) for one in meet.devices]:
+            self.sync = SyncPulses(meet.devices, self.clocks)
 
 
-def _clock_of(device: Device) -> tuple[str, int, int]:
+def _clock_of(device: Device) -> tuple[str, str, int, int]:
     """What a device's clock fit rests on: where this changes, nothing learned before holds."""
-    return device.clock, device.transport_delay_us, device.resolution_us
-
-
-def _loop_of(device: Device, channel: str | None) -> str | None:
-    for wired in device.channels:
-        if wired.channel == channel:
-            return wired.loop
-    return device.loop
+    return device.id, device.clock, device.transport_delay_us, device.resolution_us
 
 
 def _without(ranges: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:

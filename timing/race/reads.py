@@ -74,6 +74,10 @@ class RaceTime:
         fit = self._fits.get(device)
         return fallback_us if fit is None or fit.quality == "none" else fit.race_us(device_us)
 
+    def uncertainty_us(self, table: ReadTable) -> int:
+        """The largest ± of the clocks of a table's boxes, µs; 0 where nothing is known of any."""
+        return max((self._fits[one].uncertainty_us for one in table.devices if one in self._fits), default=0)
+
     def of(self, table: ReadTable, columns: ReadColumns) -> Int64Array:
         """Race µs of every read, to the µs what `at` says of each."""
         race_us = columns.fallback_us.copy()

@@ -20,8 +20,6 @@ from timing.race.picture import Crossing, MarkOrder, OrderEntry, RiderSplits
 FULL_CONFIDENCE = 100
 HALF_CONFIDENCE_US = 100_000
 """An inferred time with this ± has a confidence of 50."""
-GOOD_RESIDUAL_US = 30_000
-"""An impulse this near to where the transponder lets it expect leaves no doubt whose wheel it was."""
 MS_TO_KMH = 3.6
 
 SOURCE_START = 4
@@ -63,7 +61,7 @@ def rider_splits(log: HeatLog, attempt: Attempt, field: Field, cells: Cells | No
         return or_none(truncated_ms(column), column != MISSING)
 
     speed_kmh = np.round(field.splits.sector_ms[:riders][known] * MS_TO_KMH, 2)
-    uncertainty_us = field.filled.uncertainty_us[:riders]
+    uncertainty_us = _uncertainty_us(field, riders, cells)
     crossings = tuple(
         map(
             Crossing,
@@ -111,17 +109,24 @@ def _times(log: HeatLog, field: Field, cells: Cells | None) -> _Times:
     return _Times(*(np.where(cell != MISSING, cell, read) for cell, read in zip(seen, shown, strict=True)))
 
 
+def _uncertainty_us(field: Field, riders: int, cells: Cells | None) -> Int64Array:
+    """± of the times that are shown: of a cell's, what its assignment leaves open."""
+    by_transponder = field.filled.uncertainty_us[:riders]
+    if cells is None:
+        return by_transponder
+    return np.where(cells.impulse[:riders] != NO_READ, cells.uncertainty_us[:riders], by_transponder)
+
+
 def _confidences(field: Field, riders: int, cells: Cells | None) -> Int64Array:
     """Of a crossing timed by a cell: how sure it is who that was."""
-    source, uncertainty_us = field.filled.source[:riders], field.filled.uncertainty_us[:riders]
+    source, uncertainty_us = field.filled.source[:riders], _uncertainty_us(field, riders, cells)
     found = confidences(source, uncertainty_us)
     if cells is None:
         return found
-    off_us = np.abs(cells.residual_us[:riders])
-    doubtful = (cells.impulse[:riders] != NO_READ) & (source == SOURCE_READ) & (off_us > GOOD_RESIDUAL_US)
+    doubtful = (cells.impulse[:riders] != NO_READ) & (uncertainty_us > 0)
     if not doubtful.any():
         return found
-    return np.where(doubtful, confidences(np.zeros_like(source), off_us), found)
+    return np.where(doubtful, confidences(np.zeros_like(source), uncertainty_us), found)
 
 
 def _cell_references(log: HeatLog, cells: Cells | None, known: NDArray[np.bool_]) -> list[str | None]:

@@ -25,6 +25,8 @@ LOW_SUPPLY_MV = 10_500
 """A 12 V lead battery is empty here."""
 LEAST_SUPPLY_MV = 6_000
 """Boxes that state less run from another source, for which no limit is known."""
+SYNC_DRIFT_LIMIT_US = 100_000
+"""From here on velotrain calls a unit out of step with the sync pulse (hardware-protocols §2, clock discipline)."""
 TRANSPONDERS_KEPT = 1_000
 """Of transponders nobody has entered no more are followed than this."""
 
@@ -49,6 +51,8 @@ class DeviceTrends(msgspec.Struct, frozen=True):
     supply_mv: int | None = None
     loops: tuple[LoopTrend, ...] = ()
     warnings: tuple[str, ...] = ()
+    sync_drift_us: int | None = None
+    """Nearest full minute less the unit's stamp of its newest sync pulse; null for boxes without one."""
 
 
 class TransponderTrend(msgspec.Struct, frozen=True):
@@ -126,6 +130,7 @@ class Trends:
         self._noise: dict[str, _Series] = {}
         self._supply_mv: dict[str, int] = {}
         self._last_byte_us: dict[str, int] = {}
+        self._sync_drift_us: dict[str, int] = {}
 
     def take_bytes(self, device: str, received_us: int) -> None:
         """Bytes arrived, whatever was in them."""
@@ -156,6 +161,10 @@ class Trends:
         if passing.hits is not None and series.hits_level is not None and series.hits_level > 0:
             known.hits_percent.add(100 * passing.hits // series.hits_level)
 
+    def take_pulse(self, device: str, drift_us: int) -> None:
+        """A unit stamped the sync pulse of the full minute; `drift_us` is what its clock lacks."""
+        self._sync_drift_us[device] = drift_us
+
     def take_status(self, status: DeviceStatus) -> None:
         """What a box says of itself."""
         if status.noise is not None:
@@ -180,7 +189,14 @@ class Trends:
             )
         if supply_mv is not None and LEAST_SUPPLY_MV <= supply_mv < LOW_SUPPLY_MV:
             warnings.append(f"{name}: supply {supply_mv // 100 / 10:.1f} V is low: connect mains or change its battery")
-        return DeviceTrends(self._last_byte_us.get(name, 0), noise_now, supply_mv, tuple(loops), tuple(warnings))
+        drift_us = self._sync_drift_us.get(name)
+        if drift_us is not None and abs(drift_us) > SYNC_DRIFT_LIMIT_US:
+            warnings.append(
+                f"{name}: its clock is {abs(drift_us) // 1_000} ms {'behind' if drift_us > 0 else 'ahead of'} the sync "
+                "pulse: times are corrected by it; before the next session stop all units and start them by the pulse"
+            )
+        last_us = self._last_byte_us.get(name, 0)
+        return DeviceTrends(last_us, noise_now, supply_mv, tuple(loops), tuple(warnings), drift_us)
 
     def transponder(self, number: str) -> TransponderTrend | None:
         """The trend of one transponder; None where it was never read."""

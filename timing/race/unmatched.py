@@ -4,10 +4,11 @@ They wait on the picture for a person; nothing is thrown away.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from timing.core.arrays import MISSING, Int64Array
+from timing.core.arrays import MISSING, BoolArray, Int64Array
 from timing.race.attempts import Attempt
 from timing.race.field import Field
 from timing.race.heat import HeatLog
@@ -16,18 +17,34 @@ from timing.race.picture import Unmatched
 WAIT_US = 2_000_000
 """Boxes tell of the same crossing at different times: so long nothing is said to match nobody."""
 
+DOUBTFUL = (
+    "a wheel for certain of nobody: it could be one rider's front wheel or another wheel, "
+    "or no transponder confirms who it would be"
+)
 
-def spare_impulses(
-    log: HeatLog, spare: list[tuple[Int64Array, Int64Array, Int64Array]], latest_us: int
-) -> Iterator[Unmatched]:
-    """Impulses that are nobody's wheel: of each line its rows in the table, their instants, the wheels expected."""
-    for rows, at_us, wheel_us in spare:
-        for row, seen_us in zip(rows.tolist(), at_us.tolist(), strict=True):
+
+class SpareImpulses(NamedTuple):
+    """Of one line: rows in the table and instants of what was given to nobody, and all wheels that are expected.
+
+    `claimed` are those that fit a front wheel best, and another wheel or an unconfirmed crossing too well.
+    """
+
+    row: Int64Array
+    at_us: Int64Array
+    claimed: BoolArray
+    wheel_us: Int64Array
+
+
+def spare_impulses(log: HeatLog, spare: list[SpareImpulses], latest_us: int) -> Iterator[Unmatched]:
+    """Impulses that are nobody's wheel for certain."""
+    for rows, at_us, claimed, wheel_us in spare:
+        for row, seen_us, doubtful in zip(rows.tolist(), at_us.tolist(), claimed.tolist(), strict=True):
             if seen_us + WAIT_US > latest_us:
                 continue
             read = log.cells.reads[row]
             loop = log.course.loops[read.loop]
-            yield Unmatched("impulse", read.ref, read.device, loop, seen_us, None, _why_spare(wheel_us, seen_us))
+            reason = DOUBTFUL if doubtful else _why_spare(wheel_us, seen_us)
+            yield Unmatched("impulse", read.ref, read.device, loop, seen_us, None, reason)
 
 
 def _why_spare(wheel_us: Int64Array, at_us: int) -> str:
@@ -42,7 +59,7 @@ def _why_spare(wheel_us: Int64Array, at_us: int) -> str:
 
 
 def lonely_reads(
-    log: HeatLog, field: Field, watched: Int64Array, front_us: Int64Array, rear_us: Int64Array
+    log: HeatLog, field: Field, watched: Int64Array, front_us: Int64Array, rear_us: Int64Array, refused: BoolArray
 ) -> Iterator[Unmatched]:
     """Transponder reads at lines whose cell is at work, without an impulse of the front wheel."""
     at_work = np.zeros(len(log.course.loops), np.bool_)
@@ -56,7 +73,9 @@ def lonely_reads(
     bibs = [*(rider.bib for rider in log.riders), log.pacer.id]
     for row, mark in np.argwhere(lonely).tolist():
         read = log.reads[int(field.read_index[row, mark])]
-        if rear_us[row, mark] != MISSING:
+        if refused[row, mark]:
+            reason = "no impulse is the front wheel's for certain: the nearest could be another wheel's"
+        elif rear_us[row, mark] != MISSING:
             reason = "the photocell saw the rear wheel only: the front one was covered, or in the cell's dead time"
         else:
             reason = "the photocell saw neither wheel: covered by another rider, in its dead time, or out of its beam"

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.models import Device
+from drivers.protocols.base import Resume
 from drivers.protocols.json_mqtt import KINDS, MAX_MESSAGE_BYTES, PROTOCOL, JsonParser, encode, schema
 from drivers.records import (
     ClockReading,
@@ -19,6 +21,7 @@ from drivers.records import (
     PhotoFinish,
     PhotoFinishLine,
     Record,
+    SequenceGap,
     Unhandled,
 )
 
@@ -281,3 +284,81 @@ def test_a_message_has_the_keys_of_its_record_and_no_others(kind: str, pair: tup
 
 def test_the_protocol_has_its_contract_name() -> None:
     assert PROTOCOL.name == "json"
+
+
+# -- numbers ---------------------------------------------------------------------------------------------------
+
+DEVICE = Device(id="gateway", protocol="json", address="mqtt:track/gateway")
+
+
+def numbered(number: int | None, device_us: int | None = None) -> bytes:
+    at_us = (number or 0) * 1_000 if device_us is None else device_us
+    return encode(Impulse(device="gateway", received_us=0, device_us=at_us, channel="gun", sequence=number)) + b"\n"
+
+
+def heard(*messages: bytes, last: int | None = None) -> list[object]:
+    """What the session makes of them: numbers of impulses, (first, last) of gaps, names of the rest."""
+    session = PROTOCOL.session(DEVICE, Resume(last_sequence=last))
+    session.connected(0)
+    said: list[object] = []
+    for record in session.receive(b"".join(messages), 7).records:
+        assert record.received_us == 7
+        if isinstance(record, SequenceGap):
+            assert not record.asked, "nobody can be asked"
+            said.append((record.first, record.last))
+        elif isinstance(record, Unhandled):
+            said.append((record.name, record.detail))
+        else:
+            assert isinstance(record, Impulse | Passing)
+            said.append(record.sequence)
+    return said
+
+
+def test_numbers_that_did_not_come_are_a_gap() -> None:
+    assert heard(numbered(5), numbered(6), numbered(9), numbered(10)) == [5, 6, (7, 8), 9, 10]
+
+
+def test_what_was_lost_while_the_host_was_dead_is_a_gap_from_the_newest_number_on_disk() -> None:
+    assert heard(numbered(13), last=10) == [(11, 12), 13]
+    assert heard(numbered(11), last=10) == [11]
+    assert heard(numbered(13), last=None) == [13], "nothing is known of a device that was never heard"
+
+
+def test_passings_and_impulses_share_one_numbering_and_other_kinds_have_none() -> None:
+    passing = Passing(device="gateway", received_us=0, device_us=9, transponder="1", sequence=2)
+    status = DeviceStatus(device="gateway", received_us=0, noise=1, sequence=900)
+    session = PROTOCOL.session(DEVICE, Resume())
+    wire = b"".join((numbered(1), encode(passing) + b"\n", encode(status) + b"\n", numbered(None), numbered(3)))
+    kinds = [type(record) for record in session.receive(wire, 7).records]
+    assert kinds == [Impulse, Passing, DeviceStatus, Impulse, Impulse]
+
+
+def test_duplicates_and_late_ones_are_passed_through_and_say_nothing() -> None:
+    assert heard(numbered(1), numbered(1), numbered(4), numbered(2), numbered(2), numbered(3), numbered(5)) == [
+        *(1, 1, (2, 3), 4, 2, 2, 3, 5)
+    ]
+    assert heard(numbered(10), numbered(11), last=10) == [10, 11], "the newest on disk, sent again after a restart"
+
+
+def test_numbers_that_begin_anew_are_said_and_followed() -> None:
+    restarted = ("numbering_restarted", {"last": 4, "first": 1})
+    assert heard(numbered(3), numbered(4), numbered(1, 99_000), numbered(2), numbered(4, 5)) == [
+        *(3, 4, restarted, 1, 2, (3, 3), 4)
+    ]
+    assert heard(numbered(1), last=4) == [restarted, 1]
+
+
+def test_the_numbers_are_followed_over_a_reconnect() -> None:
+    session = PROTOCOL.session(DEVICE, Resume())
+    session.connected(0)
+    session.receive(numbered(1) + b'{"kind"', 5)
+    (cut,) = session.disconnected(6)
+    assert isinstance(cut, Malformed)
+    session.connected(7)
+    gap, record = session.receive(numbered(3), 8).records
+    assert gap == SequenceGap(device="gateway", received_us=8, first=2, last=2)
+    assert isinstance(record, Impulse)
+
+
+def test_a_wild_number_costs_no_memory_and_no_time() -> None:
+    assert heard(numbered(1), numbered(2**62, 5), numbered(2**62 + 1, 6)) == [1, (2, 2**62 - 1), 2**62, 2**62 + 1]

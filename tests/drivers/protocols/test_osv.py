@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.device_options import OPTIONS, option_problem
+from config.models import Device
 from drivers.protocols import registry
+from drivers.protocols.base import Resume
 from drivers.protocols.osv import PROTOCOL, OsvParser, encode_frame, encode_ranking, exact_time_us, osv_protocol
-from drivers.protocols.osv_template import DEFAULT_TEMPLATE, OsvTemplate
+from drivers.protocols.osv_template import DEFAULT_TEMPLATE, OsvTemplate, template_with
 from drivers.records import Malformed, PhotoFinish, PhotoFinishLine, Record, Unhandled
 
 NOW_US = 1_700_000_000_000_000
@@ -184,6 +188,28 @@ def test_a_template_of_ones_own_moves_the_columns() -> None:
     assert sheets(parse(wire, wide)) == [SHEET, official(SHEET)]
     assert sheets(parse(wire)) == []
     assert osv_protocol(wide, "osv-wide").parser("omega").feed(wire, NOW_US)[-1] == official(SHEET)
+
+
+def test_the_meet_file_gives_the_columns() -> None:
+    options = {"bib_width": "8", "rcc": "bib,rank,lane,rest", "rcf": "bib,rank,lane,rest"}
+    assert all(option_problem("osv", name, value) is None for name, value in options.items())
+    template = template_with(DEFAULT_TEMPLATE, options)
+    wire = encode_ranking(official(SHEET), template)
+    box = Device(id="omega", protocol="osv", address="tcp:192.0.2.9:4001", options=options)
+    assert PROTOCOL.session(box, Resume()).receive(wire, NOW_US).records[-1] == official(SHEET)
+    plain = PROTOCOL.session(msgspec.structs.replace(box, options={}), Resume()).receive(wire, NOW_US)
+    assert sheets(list(plain.records)) == []
+
+
+def test_every_option_that_the_configuration_knows_is_one_of_the_template() -> None:
+    values = {"hundredths_are_rounded_up": "false"}
+    options = {name: values.get(name, "9" if name.endswith("_width") else "bib,lane,rest") for name in OPTIONS["osv"]}
+    assert all(option_problem("osv", name, value) is None for name, value in options.items())
+    template = template_with(DEFAULT_TEMPLATE, options)
+    assert template.columns("RTC") == ("bib", "lane", "rest")
+    assert (template.time_width, template.hundredths_are_rounded_up) == (9, False)
+    with pytest.raises(ValueError, match="option colour = 'red' is none of an OSV template"):
+        template_with(DEFAULT_TEMPLATE, {"colour": "red"})
 
 
 def test_a_template_with_a_mistake_says_which() -> None:

@@ -1,5 +1,6 @@
 """The conversation with a Timy: programming, and the memory after a broken line."""
 
+import msgspec
 import pytest
 
 from config.models import Device
@@ -104,6 +105,14 @@ def test_dead_times_are_an_option() -> None:
     assert b"DTF00.00\r" in commands
     with pytest.raises(ValueError, match="give 0 to 9999"):
         programming(10_000, 0)
+
+
+def test_the_meet_file_gives_the_dead_times() -> None:
+    options = {"start_dead_hundredths": "200", "finish_dead_hundredths": "15"}
+    commands = PROTOCOL.session(msgspec.structs.replace(DEVICE, options=options), Resume()).connected(START)
+    assert b"DTS02.00\r" in commands
+    assert b"DTF00.15\r" in commands
+    assert PROTOCOL.session(DEVICE, Resume()).connected(START) == TimySession(DEVICE, Resume()).connected(START)
 
 
 def test_the_memory_brings_what_was_lost_once_and_marks_it() -> None:

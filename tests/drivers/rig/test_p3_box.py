@@ -15,13 +15,15 @@ import pytest
 
 from config.models import Device
 from drivers.hostclock import HostClock
+from drivers.protocols.p3 import P3Parser
 from drivers.protocols.p3_frame import Frame, FrameReader, ReceivedFrame
 from drivers.protocols.p3_messages import encode_get_time, encode_resend
 from drivers.protocols.p3_records import PassingField, TimeField, TypeOfRecord
+from drivers.records import Passing
 from drivers.rig.clockmodel import DeviceClockModel
 from drivers.rig.p3_box import P3Box
 from drivers.rig.ports import Greet, Port, PtyPort, RigError, TcpPort
-from drivers.rig.race import LoopRead
+from drivers.rig.race import Edge, LoopRead
 from drivers.transports.address import SerialAddress, TcpAddress, parse_address
 
 WAIT_S = 5.0
@@ -329,3 +331,24 @@ async def test_a_port_in_use_is_named_in_the_error() -> None:
         with pytest.raises(RigError, match=f"tcp:127.0.0.1:{port}: the rig cannot listen there"):
             async with opened_line(f"tcp:127.0.0.1:{port}"):
                 raise AssertionError("it must not open")
+
+
+def test_a_beacons_edge_is_a_numbered_passing_of_its_channel() -> None:
+    model = DeviceClockModel(zero_host_us=0, offset_us=OFFSET_US)
+    device = Device(id="p3", protocol="p3", address="tcp:127.0.0.1:1", loop="finish")
+    box = P3Box(
+        device,
+        lambda greet: TcpPort(TcpAddress(text="tcp:127.0.0.1:1", host="127.0.0.1", port=1), greet),
+        model,
+        HostClock(),
+        5,
+    )
+    box.read(LoopRead(at_us=0, device="p3", channel=None, transponder="77", strength=99, hits=31), 1_000_000)
+    box.edge(Edge(at_us=500_000, device="p3", channel="9992"), 1_000_000)
+    records = P3Parser("p3").feed(b"".join(box.passings), 1)
+    assert [(one.transponder, one.sequence, one.strength, one.hits) for one in records if isinstance(one, Passing)] == [
+        ("77", 1, 99, 31),
+        ("9992", 2, None, None),
+    ]
+    assert isinstance(records[1], Passing)
+    assert records[1].device_us == 1_500_000 + OFFSET_US

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from config.errors import ConfigError
-from config.models import Device, Setup
+from config.models import Device, DeviceChannel, Setup
 from drivers.hostclock import ClockAnchor, HostClock
 from drivers.protocols.lynx import LynxParser
 from drivers.protocols.p3_frame import FrameReader, ReceivedFrame
@@ -20,7 +20,7 @@ from drivers.protocols.p3_records import PassingField, TypeOfRecord
 from drivers.records import PhotoFinish
 from drivers.rig.p3_box import P3Box
 from drivers.rig.ports import RigError
-from drivers.rig.race import LoopRead
+from drivers.rig.race import Edge, LoopRead
 from drivers.rig.rig import Rig
 from drivers.rig.script import load_script
 
@@ -194,6 +194,23 @@ def test_a_transponder_that_p3_cannot_send_is_named(make_setup: Callable[..., Se
     meet = msgspec.structs.replace(setup.meet, riders=(rider, *setup.meet.riders[1:]))
     with pytest.raises(RigError, match="rider 1 has transponder 'FL-94890'"):
         Rig(msgspec.structs.replace(setup, meet=meet), load_script("tokyo2020-men-keirin"), HostClock())
+
+
+def test_a_p3_decoder_may_have_beacons(make_setup: Callable[..., Setup]) -> None:
+    """Beside its loop, as numbers with a role: the gate's beacon is the gun of each heat."""
+    decoder = Device(id="p3-home", protocol="p3", address="tcp:127.0.0.1:5499", loop="home")
+    script = load_script("tokyo2020-men-keirin")
+
+    def rig(channel: DeviceChannel) -> Rig:
+        return Rig(make_setup((msgspec.structs.replace(decoder, channels=(channel,)),)), script, HostClock())
+
+    timeline = rig(DeviceChannel(channel="9992", role="gun")).timelines["final-a"]
+    (gun,) = (event for event in timeline.events if isinstance(event, Edge))
+    assert (gun.at_us, gun.device, gun.channel) == (0, "p3-home", "9992")
+    with pytest.raises(RigError, match="a p3 decoder has one loop and no channel 'gate'"):
+        rig(DeviceChannel(channel="gate", role="gun"))
+    with pytest.raises(RigError, match="a p3 decoder has one loop and no channel '1'"):
+        rig(DeviceChannel(channel="1", loop="finish"))
 
 
 def test_a_script_for_another_meet_is_refused(setup: Setup) -> None:
