@@ -14,7 +14,7 @@ are a SequenceGap, not asked for, as nobody can be asked. Numbers of the other k
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec

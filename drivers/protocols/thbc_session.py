@@ -74,7 +74,10 @@ class _Backlog:
 
 
 class _Questions:
-    """Whether an ACK may still be under way: the unit hears in order and answers in order."""
+    """Whether an ACK may still be under way: the unit hears in order and answers in order.
+
+    Over reconnects too: on a serial line or over UDP what was sent before is not recalled.
+    """
 
     def __init__(self) -> None:
         self._asked: deque[tuple[int, int]] = deque()
@@ -106,10 +109,6 @@ class _Questions:
         """A new passing came: it was freed by our last ACK."""
         self._arrived = self._acknowledged
 
-    def reconnected(self) -> None:
-        """Answers of the old line do not come any more; an ACK on it may."""
-        self._asked.clear()
-
     def may_be_under_way(self, now_us: int) -> bool:
         """Whether an ACK may have left that has neither arrived nor is lost."""
         if self.acknowledged_us is None or self._arrived >= self._acknowledged:
@@ -136,7 +135,6 @@ class ThbcSession:
         self._damaged: OrderedDict[bytes, int] = OrderedDict()
         """How often each damaged line came since the last good passing."""
         self._in_doubt = False
-        self._questions.reconnected()
         self._zero_times = 0
         self._backlog = _Backlog(now_us)
 

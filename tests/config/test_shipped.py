@@ -129,7 +129,11 @@ def test_passing_the_pacer_too_early_is_proposed_as_disqualification(name: str) 
 # -- the guide -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("struct", Strict.__subclasses__(), ids=lambda struct: struct.__name__)
+TABLES = [struct for struct in Strict.__subclasses__() if struct.__module__ == Strict.__module__]
+"""Other rooms build on Strict too; their guides are their own."""
+
+
+@pytest.mark.parametrize("struct", TABLES, ids=lambda struct: struct.__name__)
 def test_the_guide_names_every_key(struct: type[Strict]) -> None:
     guide = (resources.files("config") / "README.md").read_text(encoding="utf-8")
     words = set(re.findall(r"[a-z0-9_]+", guide))

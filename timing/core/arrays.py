@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Int64Array: TypeAlias = NDArray[np.int64]
 Float64Array: TypeAlias = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+BoolArray: TypeAlias = NDArray[np.bool_]
 
 MISSING: Final = -(2**63)
 """The time of a passing that was not seen, and every duration that would need it. Unknown speeds are NaN."""

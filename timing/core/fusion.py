@@ -110,12 +110,12 @@ def weigh_doubts(
     Raises ValueError for shapes that do not match.
     """
     wheels, impulses = as_int64(wheel_us, "wheel_us"), as_int64(impulse_us, "impulse_us")
-    columns = {"window_us": as_int64(window_us, "window_us"), "loose_us": as_int64(loose_us, "loose_us")}
-    columns |= {"mate": as_int64(mate, "mate"), "match": match.impulse}
-    for name, column in columns.items():
+    windows, loose = as_int64(window_us, "window_us"), as_int64(loose_us, "loose_us")
+    mates, own = as_int64(mate, "mate"), match.impulse
+    for name, column in (("window_us", windows), ("loose_us", loose), ("mate", mates), ("match", own)):
         check_shape(column, wheels.shape, name)
     rival_us, contested = np.zeros(wheels.size, np.int64), np.zeros(wheels.size, np.int64)
-    _weigh(wheels + match.shift_us, *columns.values(), impulses, near_us, rival_us, contested)
+    _weigh(wheels + match.shift_us, windows, loose, mates, own, impulses, near_us, rival_us, contested)
     return Doubts(rival_us, contested != 0)
 
 

@@ -9,11 +9,12 @@ A front wheel's impulse is taken only where it can be nobody else's (`_front_dou
 
 | What was found | The crossing is |
 | --- | --- |
-| both wheels, at the right distance, no other impulse fits | the impulse; beyond CLOSE_US ± its residual |
-| the front alone, its residual within NEAR_US and the clocks' ± | the impulse |
+| both wheels, no other impulse fits | the impulse ± what their distance is off; beyond CLOSE_US ± its residual |
+| the front, its residual within NEAR_US and the clocks' ± | the impulse |
 | the front alone, its residual up to CLOSE_US | the impulse, ± the residual and NEAR_US |
 | another impulse up to CLOSE_US away fits as well | the impulse, ± the way to it |
-| a wheel without an impulse could have made it; it lies too far off; the crossing is a prediction | the transponder's |
+| a wheel without an impulse could have made it; it lies too far off, also from its rear wheel | the transponder's |
+| a prediction that no read and no camera confirms | the prediction |
 """
 
 from typing import NamedTuple
@@ -175,10 +176,13 @@ def _match_line(expected: _Expected, own: _Impulses, marks: Int64Array, near_us:
     refused = doubts.contested | expected.foretold[row, mark]
     distance_us = own.at_us[match.impulse[mate]] - own.at_us[match.impulse]
     off_us = np.abs(distance_us - expected.span_us[row, mark])
-    pair = (match.impulse[mate] != UNMATCHED) & (
-        off_us <= np.maximum(near_us, expected.span_us[row, mark] // SPAN_PART)
+    both = match.impulse[mate] != UNMATCHED
+    pair = both & (off_us <= np.maximum(near_us, expected.span_us[row, mark] // SPAN_PART))
+    # A rear wheel at the wrong distance denies a front one that is not where the transponder has it.
+    refused |= both & ~pair & (np.abs(match.residual_us) > near_us)
+    doubt_us = _front_doubt_us(
+        np.abs(match.residual_us), np.where(pair, off_us, UNMATCHED), doubts.rival_us, refused, near_us
     )
-    doubt_us = _front_doubt_us(np.abs(match.residual_us), pair, doubts.rival_us, refused, near_us)
     seen = (doubt_us != REFUSED) & (match.impulse != UNMATCHED)
     doubt_us[seen] = np.maximum(doubt_us, loose_us)[seen]
     doubt_us[(wheel == REAR) | (match.impulse == UNMATCHED)] = 0
@@ -186,10 +190,15 @@ def _match_line(expected: _Expected, own: _Impulses, marks: Int64Array, near_us:
 
 
 def _front_doubt_us(
-    off_us: Int64Array, pair: BoolArray, rival_us: Int64Array, refused: BoolArray, near_us: int
+    off_us: Int64Array, span_off_us: Int64Array, rival_us: Int64Array, refused: BoolArray, near_us: int
 ) -> Int64Array:
-    """± of a front wheel's impulse, REFUSED where the transponder's time is the better one; see the module's table."""
-    with_rear = np.where(off_us > CLOSE_US, off_us, 0)
+    """± of a front wheel's impulse, REFUSED where the transponder's time is the better one; see the module's table.
+
+    `span_off_us` is how far the rear wheel is from its right distance, UNMATCHED where there is none.
+    """
+    pair = span_off_us != UNMATCHED
+    # Beyond what a read may be off the rear wheel is the witness: no better than its own distance fits.
+    with_rear = np.where(off_us > CLOSE_US, off_us, np.where(off_us > near_us, span_off_us, 0))
     alone = np.where(off_us > near_us, off_us + near_us, 0)
     doubt_us = np.maximum(np.where(pair, with_rear, alone), rival_us)
     too_far = (rival_us > CLOSE_US) | (~pair & (off_us > CLOSE_US))

@@ -220,6 +220,9 @@ class MeetState:
         if isinstance(record, Passing):
             self._take_passing(ref, record, view, clock, news)
         elif isinstance(record, Impulse):
+            if view.protocol == "json":
+                # A gateway numbers its impulses with its passings; other boxes number them by themselves, if at all.
+                view.last_sequence = _newest(view.last_sequence, record)
             self._take_impulse(ref, record, clock)
         elif isinstance(record, PhotoFinish):
             self._take_sheet(ref, record)
@@ -245,10 +248,7 @@ class MeetState:
         view.passings += 1
         view.last_passing_us = race_us
         view.decoder = passing.decoder or view.decoder
-        if passing.sequence is not None and not passing.backlog:
-            view.last_sequence = passing.sequence
-        elif passing.sequence is not None:
-            view.last_sequence = max(view.last_sequence or 0, passing.sequence)
+        view.last_sequence = _newest(view.last_sequence, passing)
         if passing.sequence is not None and self._missing[passing.device]:
             self._missing[passing.device] = _without(self._missing[passing.device], passing.sequence)
         beacon = beacon_impulse(self._device_setup[passing.device], passing)
@@ -384,6 +384,13 @@ class MeetState:
                 self.clocks[device.id] = DeviceClock(device, setup.venue.timezone)
         if [_clock_of(one) for one in before.values()] != [_clock_of(one) for one in meet.devices]:
             self.sync = SyncPulses(meet.devices, self.clocks)
+
+
+def _newest(last: int | None, record: Passing | Impulse) -> int | None:
+    """The last number of a box after this record; one from its backlog may be older than others on disk."""
+    if record.sequence is None:
+        return last
+    return max(last or 0, record.sequence) if record.backlog else record.sequence
 
 
 def _clock_of(device: Device) -> tuple[str, str, int, int]:

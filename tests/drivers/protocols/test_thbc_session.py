@@ -177,6 +177,8 @@ def test_an_ack_under_way_on_the_old_line_is_not_forgotten_with_a_new_connection
     venue.connect().say(wire)
     assert (venue.asked, venue.sync_disk()) == (1, 0)
     venue.say(venue.status(), wire)
+    assert (venue.asked, venue.sync_disk()) == (2, 0), "it may answer the question of the old line"
+    venue.say(venue.status(), wire)
     assert venue.sync_disk() == 1
 
 
@@ -457,7 +459,7 @@ class SlowLine:
         self.send(encode_get_config(), encode_ask_status())
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(steps=st.lists(STEPS, max_size=100))
 def test_whatever_is_lost_or_slow_no_passing_is_forgotten_before_it_is_on_disk_and_none_doubled(
     steps: list[str],

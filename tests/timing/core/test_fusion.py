@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timing.core.arrays import MISSING
-from timing.core.fusion import MISSED_COST_US, UNMATCHED, expect_wheels, match_wheels
+from timing.core.fusion import MISSED_COST_US, UNMATCHED, Doubts, expect_wheels, match_wheels, weigh_doubts
 
 TIMES = st.lists(st.integers(-400_000, 400_000), max_size=9).map(sorted)
 
@@ -139,3 +139,55 @@ def test_without_any_speed_that_of_the_pacer_at_the_start_is_taken() -> None:
 def test_the_riders_of_a_field_are_their_own() -> None:
     with pytest.raises(ValueError, match="front_m: shape"):
         expect_wheels([[1], [2]], [[1.0], [1.0]], [0.0], 0, [0.3], [1.0, 1.0])
+
+
+def doubted(wheels: list[int], impulses: list[int], mate: list[int], loose: list[int] | None = None) -> Doubts:
+    windows = [100_000] * len(wheels)
+    found = match_wheels(wheels, windows, impulses)
+    return weigh_doubts(wheels, windows, loose or [0] * len(wheels), mate, impulses, found, 3_000)
+
+
+def test_a_clean_line_leaves_no_doubt() -> None:
+    """Two bikes 20 ms apart, their wheels interleaved, impulses off by what a seat makes."""
+    found = doubted([0, 20_000, 60_000, 80_000], [900, 20_100, 60_500, 79_800], [2, 3, 0, 1])
+    assert found.rival_us.tolist() == [0] * 4
+    assert not found.contested.any()
+
+
+def test_two_fronts_91_us_apart_are_each_others_rivals() -> None:
+    found = doubted([0, 91, 60_000, 60_091], [0, 91, 60_000, 60_091], [2, 3, 0, 1])
+    assert found.rival_us.tolist() == [91] * 4
+
+
+def test_a_row_that_may_be_shifted_by_one_says_by_how_much() -> None:
+    """Three fronts 28 ms apart; the first impulse is missing and a stray follows: shifted is the cheaper by 16 ms."""
+    far = [0, 28_000, 56_000]
+    found = doubted(far, [28_000, 56_000, 84_000], [0, 1, 2])
+    assert found.rival_us.tolist()[:2] >= [28_000, 28_000]
+    assert found.rival_us[2] >= 28_000
+
+
+def test_a_wheel_without_an_impulse_contests_one_that_fits_it_as_well() -> None:
+    """One impulse between a front and another rider's rear wheel, 10 ms from each."""
+    found = doubted([0, 20_000], [9_000], [0, 1])
+    assert found.contested.tolist() == [True, False]
+    assert doubted([0, 20_000], [1_000], [0, 1]).contested.tolist() == [False, False]
+
+
+def test_a_wheel_that_is_only_inferred_contests_from_further_off() -> None:
+    near, far = doubted([0, 60_000], [9_000], [0, 1]), doubted([0, 60_000], [9_000], [0, 1], [0, 45_000])
+    assert (near.contested[0], far.contested[0]) == (False, True)
+
+
+def test_a_stray_as_near_as_the_impulse_is_its_rival() -> None:
+    assert doubted([0], [-8_000, 7_000], [0]).rival_us.tolist() == [15_000]
+
+
+def test_a_few_wheels_do_not_prove_a_shift() -> None:
+    found = match_wheels([0, 500_000], [100_000] * 2, [42_000, 542_000])
+    assert (found.shift_us, found.residual_us.tolist()) == (0, [42_000, 42_000])
+
+
+def test_doubts_want_one_mate_for_each_wheel() -> None:
+    with pytest.raises(ValueError, match="mate: shape"):
+        doubted([0, 1], [0], [0])

@@ -257,3 +257,87 @@ def test_a_gun_by_hand_ties_no_impulse_to_the_photo_finish(office: Any, rig: Cal
     assert gaps(office) == TRUTH
     assert not [one for rider in office.picture.splits for one in rider.crossings if one.source == "cell"]
     assert len([one for one in office.picture.unmatched if one.what == "photo_finish"]) == 6
+
+
+# -- whose wheel it was is not certain: situations of the soak's heats ---------------------------------------
+
+
+def with_stray(office: Any, heat: Deliveries, lost: Sequence[int], beside: int, by_us: int) -> Any:
+    """The heat without some impulses (indices) and with another one, `by_us` after the one at index `beside`."""
+    kept = [one for index, one in enumerate(heat) if index not in lost]
+    kept.append(moved(heat[beside], by_us))
+    return ridden(office, kept)
+
+
+def gap_ms(office: Any, bib: str) -> int:
+    gap = dict(gaps(office))[bib]
+    assert gap is not None
+    return gap
+
+
+def reasons(office: Any, what: str) -> list[str]:
+    return [one.reason for one in office.picture.unmatched if one.what == what]
+
+
+@pytest.mark.parametrize(
+    ("lost", "beside", "by_us"),
+    [
+        pytest.param((-2,), -1, 54, id="the front missing, the rear wheel's edge twice"),
+        pytest.param((-2, -1), -2, -42_700, id="both missing, a stray before"),
+        pytest.param((-2,), -2, -28_430, id="the front missing, another's wheel before, the own rear wheel"),
+        pytest.param((-2,), -2, 24_500, id="the front missing, another's wheel after, the own rear wheel"),
+    ],
+)
+def test_what_is_not_certainly_the_front_wheel_leaves_the_transponders_time(
+    new_office: Any, tokyo: Any, heat: Deliveries, lost: Sequence[int], beside: int, by_us: int
+) -> None:
+    clean, office = ridden(new_office(tokyo), heat), new_office(tokyo)
+    finish = at_finish(heat)
+    with_stray(office, heat, [finish[one] for one in lost], finish[beside], by_us)
+    crossing = office.crossings("2")[FINISH_M]
+    assert (crossing.source, crossing.cell, crossing.uncertainty_ms) == ("read", None, 0)
+    (read,) = [one for one in office.picture.unmatched if one.what == "read"]
+    assert (read.bib, "for certain" in read.reason) == ("2", True)
+    assert any("certain of nobody" in one or "no wheel is left" in one for one in reasons(office, "impulse"))
+    assert abs(gap_ms(office, "2") - gap_ms(clean, "2")) <= 2
+
+
+def test_a_front_wheel_alone_and_a_little_off_states_how_far(office: Any, heat: Deliveries) -> None:
+    finish = at_finish(heat)
+    with_stray(office, heat, [finish[-2], finish[-1]], finish[-2], 12_000)
+    crossing = office.crossings("2")[FINISH_M]
+    assert crossing.source == "cell"
+    assert 12 <= crossing.uncertainty_ms <= 25
+    assert crossing.confidence < 100
+
+
+def test_a_crossing_that_is_only_foretold_is_not_proved_by_an_impulse(office: Any) -> None:
+    """13 falls after 1262.5 m; a bystander cuts the beam when he would have finished."""
+    office.start("final-a")
+    office.ride(["4", "13"], to_m=1_450.0)
+    office.ride(["4"], from_m=1_450.0, to_m=FINISH_M)
+    at_s = FINISH_M / 12.5 + 0.2
+    office.impulse("finish", at_s)
+    office.tick(at_s + 5)
+    assert [one for one in office.crossings("13").values() if one.source == "cell"] == []
+    assert office.picture.unmatched_count >= 1
+
+
+@given(data=st.data())
+@FEW
+def test_a_time_stated_by_the_cell_is_true_within_its_uncertainty(
+    new_office: Any, tokyo: Any, heat: Deliveries, data: Any
+) -> None:
+    """Any finish impulses lost, and strays beside them: what is stated ±0 is the impulse of the clean heat."""
+    true = {rider.bib: rider.crossings for rider in ridden(new_office(tokyo), heat).picture.splits}
+    true_ms = {(bib, one.mark): one.race_ms for bib, crossings in true.items() for one in crossings}
+    cells = [index for index, one in enumerate(heat) if is_impulse(one)]
+    lost = data.draw(st.sets(st.sampled_from(cells), min_size=1, max_size=10))
+    kept = [one for index, one in enumerate(heat) if index not in lost]
+    beside = data.draw(st.lists(st.tuples(st.sampled_from(sorted(lost)), st.integers(-90_000, 90_000)), max_size=8))
+    kept += [moved(heat[index], by_us) for index, by_us in beside]
+    office = ridden(new_office(tokyo), kept)
+    stated = [(rider.bib, one) for rider in office.picture.splits for one in rider.crossings if one.source == "cell"]
+    assert stated
+    for bib, one in stated:
+        assert abs(one.race_ms - true_ms[bib, one.mark]) <= one.uncertainty_ms + 6, (bib, one)

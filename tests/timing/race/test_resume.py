@@ -3,7 +3,7 @@
 import pytest
 
 from config.loader import load_setup
-from drivers.records import Delivery, DeviceStatus, Passing, Record, SequenceGap
+from drivers.records import Delivery, DeviceStatus, Impulse, Passing, Record, SequenceGap
 from timing.race.actions import OpenHeat
 from timing.race.events import Command, ServiceStarted, SetupTaken
 from timing.race.meet import MeetState
@@ -81,3 +81,12 @@ def test_a_box_that_was_heard_but_read_nobody_is_asked_for_its_whole_memory_only
     opened = Command(id="1", actor="me", role="operator", at_us=NOW_US, action=OpenHeat(heat="final-a"))
     meet.apply(meet.journal_id + 1, opened)
     assert meet.resume(DEVICE).last_sequence == 0
+
+
+@pytest.mark.parametrize(("protocol", "last"), [("json", 8), ("p3", 7)])
+def test_impulses_count_where_they_are_numbered_with_the_passings(meet: MeetState, protocol: str, last: int) -> None:
+    meet.devices[DEVICE].protocol = protocol
+    late = Impulse(device=DEVICE, received_us=NOW_US, device_us=NOW_US, channel="gun", sequence=5, backlog=True)
+    live = Impulse(device=DEVICE, received_us=NOW_US, device_us=NOW_US, channel="gun", sequence=8)
+    _told(meet, _passing(7), live, late)
+    assert meet.resume(DEVICE).last_sequence == last
