@@ -79,9 +79,7 @@ async def test_a_heat_with_an_outage_is_ridden_and_checked_and_what_is_wrong_is_
     assert {one.get("name"): one.get("value") for one in suite.iter("property")}["fault disconnect"] == "1"
 
 
-async def test_the_shipped_bench_holds(
-    mosquitto: Mosquitto, make_venue: Callable[..., Venue], tmp_path: Path
-) -> None:
+async def test_the_shipped_bench_holds(mosquitto: Mosquitto, make_venue: Callable[..., Venue], tmp_path: Path) -> None:
     venue = make_venue(mosquitto.broker)
     async with venue.service(), asyncio.timeout(60):
         checks = await bench(venue, SHIPPED, tmp_path / "r.xml")

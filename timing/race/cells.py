@@ -198,7 +198,7 @@ def _front_doubt_us(
     """
     pair = span_off_us != UNMATCHED
     # Beyond what a read may be off the rear wheel is the witness: no better than its own distance fits.
-    with_rear = np.where(off_us > CLOSE_US, off_us, np.where(off_us > near_us, span_off_us, 0))
+    with_rear = np.where(off_us > CLOSE_US, off_us, np.where(off_us > near_us, span_off_us + near_us, 0))
     alone = np.where(off_us > near_us, off_us + near_us, 0)
     doubt_us = np.maximum(np.where(pair, with_rear, alone), rival_us)
     too_far = (rival_us > CLOSE_US) | (~pair & (off_us > CLOSE_US))
