@@ -59,8 +59,8 @@ class PaceCurve(Strict, frozen=True, kw_only=True):
     """The pacer's target speed over the paced distance.
 
     `linear_distance`: speed rises evenly with distance. `constant_acceleration`: evenly with time.
-    `hold_ramp_hold`: the first third at `start_kmh`, an even rise over the second third of the
-    distance, the last third at `end_kmh`.
+    `hold_ramp_hold`: the first third of the distance at `start_kmh`, over the second third a rise that is
+    even in time, the last third at `end_kmh`.
     """
 
     start_kmh: float
