@@ -9,7 +9,7 @@ SPEED ?= 1
 HEATS ?= 1000
 SEED ?= 1
 
-.PHONY: demo test lint bench soak lock clean test-packages
+.PHONY: demo test lint bench soak screenshots lock clean test-packages
 
 demo: $(STAMP)
 	$(BIN)/velodrome demo --speed $(SPEED)
@@ -29,13 +29,23 @@ bench: $(STAMP) test-packages
 soak: $(STAMP)
 	$(BIN)/python -m tests.soak --heats $(HEATS) --seed $(SEED)
 
-# Real Mosquitto for the tests; its own service is not wanted, the tests start theirs.
+# The five screens during a heat, at the sizes at which they are used: pictures in build/screenshots
+screenshots: $(STAMP) test-packages
+	$(BIN)/python -m tests.screenshots
+
+# Real Mosquitto and Chromium for the tests; Mosquitto's own service is not wanted, the tests start theirs. The fonts
+# are for the Japanese of the consoles and of the communiqués.
 test-packages:
-	@if ! command -v mosquitto >/dev/null && ! test -x /usr/sbin/mosquitto; then \
-		echo "installing Debian's mosquitto for the tests"; \
+	@missing=""; \
+	command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || missing="$$missing mosquitto"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	ls /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc >/dev/null 2>&1 || missing="$$missing fonts-noto-cjk"; \
+	if [ -n "$$missing" ]; then \
+		echo "installing Debian's$$missing for the tests"; \
 		run() { if [ "$$(id -u)" = 0 ]; then "$$@"; else sudo "$$@"; fi; }; \
 		run apt-get update -qq && \
-		run env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends mosquitto; \
+		run env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing \
+			>/dev/null; \
 	fi
 
 $(STAMP): requirements.txt pyproject.toml

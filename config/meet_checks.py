@@ -6,10 +6,11 @@ from importlib.metadata import entry_points
 
 from config.addresses import MAX_PORT, address_problem
 from config.checks import Checker, check_paced_laps
+from config.console_checks import check_console
 from config.device_options import option_problem
 from config.distances import keirin_distance
 from config.errors import ConfigError
-from config.models import Device, Heat, Meet, Pacer, Rider, Setup
+from config.models import Device, Heat, Meet, Onward, Pacer, Rider, Setup
 from config.shape import closest, join_key
 
 PROTOCOLS = (
@@ -48,6 +49,7 @@ def check_meet(meet: Meet, file: str) -> None:
     check.between("transponder_to_front_m", meet.transponder_to_front_m, 0, MAX_TRANSPONDER_OFFSET_M, "m")
     check.text("broker.host", meet.broker.host)
     check.between("broker.port", meet.broker.port, 1, MAX_PORT, "(a TCP port)")
+    check_console(meet.console, check)
     _check_devices(meet, check)
     _check_people(meet, check)
     _check_heats(meet, check)
@@ -223,6 +225,7 @@ def _check_heats(meet: Meet, check: Checker) -> None:
         key = f"heats[{index}]"
         _check_heat(heat, key, check)
         _check_start_list(heat, key, bibs, check)
+        _check_onward(heat.onward, f"{key}.onward", check)
         check.require(
             heat.pacer in pacers,
             f"{key}.pacer",
@@ -277,6 +280,35 @@ def _check_start_list(heat: Heat, key: str, bibs: set[str], check: Checker) -> N
             check.at_least(f"{at}.seed", place.seed, 1, "")
     check.unique((f"{at}.bib", place.bib) for at, place in places)
     check.unique((f"{at}.draw", place.draw) for at, place in places)
+
+
+def _check_onward(onward: tuple[Onward, ...], key: str, check: Checker) -> None:
+    """Each place belongs to one entry at most, and the rest comes last."""
+    taken_to = 0
+    for index, one in enumerate(onward):
+        at = f"{key}[{index}]"
+        check.text(f"{at}.mark", one.mark)
+        if one.rest:
+            check.require(
+                one.first is None and one.last is None,
+                f"{at}.rest",
+                True,
+                "cannot stand beside first and last: rest means everybody else who may go on",
+            )
+            check.require(index == len(onward) - 1, f"{at}.rest", True, "must be the last entry")
+            continue
+        check.require(
+            one.first is not None and one.last is not None,
+            at,
+            {"mark": one.mark},
+            "must say whom it means: first and last (places), or rest = true",
+        )
+        first, last = one.first or 0, one.last or 0
+        check.require(
+            first > taken_to, f"{at}.first", first, f"must be above {taken_to}: places count from 1 and go to one entry"
+        )
+        check.require(last >= first, f"{at}.last", last, f"must not be below first = {first}")
+        taken_to = last
 
 
 def _is_date(text: str) -> bool:

@@ -200,6 +200,16 @@ class StartPosition(Strict, frozen=True, kw_only=True):
     seed: int | None = None
 
 
+class Onward(Strict, frozen=True, kw_only=True):
+    """Where riders of a heat go on to: those at places `first` to `last`, or the rest who may go on (UCI 3.2.135)."""
+
+    mark: str
+    """As it is printed behind the name: `Q1/4`, `R`, `Q1/2`, `QG`, `Q7-12`."""
+    first: int | None = None
+    last: int | None = None
+    rest: bool = False
+
+
 class Heat(Strict, frozen=True, kw_only=True):
     """One race of a round. `first_place` is 7 for a final for places 7-12."""
 
@@ -216,6 +226,8 @@ class Heat(Strict, frozen=True, kw_only=True):
     sprint_laps: float | None = None
     scheduled: str = ""
     """Planned local start, ISO 8601 without offset (`2021-08-08T11:51`); empty when not planned."""
+    onward: tuple[Onward, ...] = ()
+    """Who goes on, and to what; empty after a final."""
 
 
 class Broker(Strict, frozen=True, kw_only=True):
@@ -227,6 +239,42 @@ class Broker(Strict, frozen=True, kw_only=True):
     username: str = ""
     password_file: str = ""
     tls_ca_file: str = ""
+
+
+ConsoleRole = Literal["operator", "starter", "judge", "commissaire", "president", "announcer", "secretary"]
+"""Who may sign in at the consoles; what each may order stands in `timing.race.permits`."""
+
+
+class Account(Strict, frozen=True, kw_only=True):
+    """A person at the consoles. `password_hash` is argon2id as `velodrome password` prints it.
+
+    One person may have several accounts, one a role. The name signs every order.
+    """
+
+    name: str
+    role: ConsoleRole
+    password_hash: str
+
+
+class Console(Strict, frozen=True, kw_only=True):
+    """The console server of race control: where it listens and who may sign in.
+
+    Only `timing.control.console` reads it. It holds secrets and is no part of the meet's record: the journaled setup
+    has the default in its place.
+    """
+
+    host: str = "127.0.0.1"
+    """`0.0.0.0` for every network of the machine."""
+    port: int = 8080
+    public: bool = True
+    """Boards may be read without signing in."""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    photo_finish_folder: str = ""
+    """Where the camera's computer puts its images; empty for none."""
+    broker: Broker | None = None
+    """The broker as the consoles reach it (another user, another address); by default the meet's."""
+    accounts: tuple[Account, ...] = ()
 
 
 class Meet(Strict, frozen=True, kw_only=True):
@@ -243,6 +291,7 @@ class Meet(Strict, frozen=True, kw_only=True):
     pacers: tuple[Pacer, ...]
     heats: tuple[Heat, ...]
     broker: Broker = Broker()
+    console: Console = Console()
     date: str = ""
     transponder_to_front_m: float = 0.334
     """From a rider's transponder forward to the foremost point of the front wheel, where no rider's own is given."""

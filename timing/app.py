@@ -17,6 +17,7 @@ from typing import cast
 import msgspec
 import structlog
 
+from config.journaled import without_secrets
 from config.models import Device, Setup
 from drivers.hostclock import ClockAnchor, HostClock
 from drivers.protocols.registry import protocol
@@ -25,7 +26,7 @@ from drivers.supervisor import DeviceSupervisor
 from drivers.transports import create_transport
 from timing import __version__
 from timing.control import board
-from timing.control.messages import CommandReply, read_command
+from timing.control.messages import AliveMessage, CommandReply, read_command
 from timing.control.publisher import Publisher
 from timing.journal import Entry, Journal, JournalReader, JournalWriter
 from timing.race.actions import Confirm, SetLapCounter
@@ -41,8 +42,11 @@ from timing.race.events import (
     encode_event,
     event_time_us,
 )
+from timing.race.heat import HeatLog
+from timing.race.history import last_row
 from timing.race.meet import MeetState, PassingNews
 from timing.race.picture import RACING_STATES, HeatPicture
+from timing.race.preview import Preview, preview
 
 SEQUENCE_BLOCK = 100_000
 """Sequence numbers reserved at a time; what a crash leaves unused is skipped, so that none is used twice."""
@@ -112,6 +116,9 @@ class Service:
         self._dirty = asyncio.Event()
         self._replying: dict[str, list[str]] = {}
         self._turning: set[str] = set()
+        self._histories = board.Histories()
+        self._offered: dict[str, tuple[int, int]] = {}
+        """Of each heat, its version and the newest order when it was offered last."""
 
     async def run(self) -> None:
         """Serve until cancelled. A journal that can no longer be written ends it with JournalWriteError."""
@@ -119,15 +126,16 @@ class Service:
         async with JournalWriter(self._journal) as writer:
             self._writer = writer
             self._publisher = Publisher(
-                meet.broker, meet.id, self.state.sequence_until + 1, self._reserve, self._take_message
+                meet.broker, meet.id, self.state.sequence_until + 1, self._reserve, self._take_message, self._alive
             )
             applying = asyncio.create_task(self._apply_all())
             try:
                 await self._commit(
                     ServiceStarted(at_us=self.clock.now_us(), version=__version__, clock_speed=self.clock.anchor.speed)
                 )
-                if self.state.setup != self.setup:
-                    await self._commit(SetupTaken(at_us=self.clock.now_us(), setup=self.setup))
+                journaled = without_secrets(self.setup)
+                if self.state.setup != journaled:
+                    await self._commit(SetupTaken(at_us=self.clock.now_us(), setup=journaled))
                 await self._on_disk.join()
                 await self._serve(applying)
             finally:
@@ -244,7 +252,6 @@ class Service:
             self._publisher.reply(f"{base}/replies/{request.id}", msgspec.json.encode(request))
             return
         reply_to = request.reply_to or f"{base}/replies/{request.id}"
-        self._replying.setdefault(request.id, []).append(reply_to)
         command = Command(
             id=request.id,
             actor=request.actor,
@@ -252,11 +259,24 @@ class Service:
             at_us=self.clock.now_us(),
             action=request.action,
             heat=request.heat,
+            seen=request.seen,
         )
+        if request.preview:
+            self._publisher.reply(reply_to, msgspec.json.encode(self._preview(command)))
+            return
+        self._replying.setdefault(request.id, []).append(reply_to)
         if request.id in self.state.outcomes:
             self._answer(command)
         else:
             self._commit(command)
+
+    def _preview(self, command: Command) -> CommandReply:
+        """What a command would change: answered at once, because nothing of it has to be on disk."""
+        found = preview(self.state, command)
+        heat = self.state.heat_meant(command)
+        if isinstance(found, Preview):
+            return CommandReply(id=command.id, accepted=True, reason="", heat=heat, journal_id=None, preview=found)
+        return CommandReply(id=command.id, accepted=False, reason=found, heat=heat, journal_id=None)
 
     def _answer(self, command: Command) -> None:
         outcome = self.state.outcomes[command.id]
@@ -328,25 +348,22 @@ class Service:
         pause_s = SHOW_PAUSE_S
         shown_heat: str | None = None
         self._offer(board.meet_body(self.state))
-        for name, opened in self.state.heats.items():
-            if opened.opened_us is not None:
-                for body in board.heat_bodies(self.state.picture(name)):
-                    self._offer(body)
         while True:
             await self._dirty.wait()
             await self._let_passings_by(pause_s)
             self._dirty.clear()
             began_s = loop.time()
             if shown_heat is not None and shown_heat != self.state.current:
-                for body in board.heat_bodies(self.state.picture(shown_heat)):
-                    self._offer(body)
+                self._offer_heat(self.state.picture(shown_heat))
             shown_heat = self.state.current
             picture = None if shown_heat is None else self.state.picture(shown_heat)
-            self._offer(board.current_body(self.state, picture))
+            current = board.current_body(self.state, picture)
+            self._offer(current)
+            self._offer(board.board_body(current))
             if picture is not None:
                 self._turn_lap_counter(picture)
-                for body in board.heat_bodies(picture):
-                    self._offer(body)
+                self._offer_heat(picture)
+            self._offer_changed_heats()
             if loop.time() - devices_at_s >= DEVICES_EVERY_S:
                 devices_at_s = loop.time()
                 for body in board.device_bodies(self.state):
@@ -369,6 +386,28 @@ class Service:
                 await self._on_disk.join()
         await asyncio.sleep(SHOW_YIELD_S / 10)
 
+    def _offer_changed_heats(self) -> None:
+        """Heats that are not on the track change too: by a late ruling, a late sheet, a box's backlog."""
+        for name, log in self.state.heats.items():
+            if log.opened_us is not None and self._offered.get(name) != _newest(log):
+                self._offer_heat(self.state.picture(name))
+
+    def _offer_heat(self, picture: HeatPicture) -> None:
+        log = self.state.heats[picture.heat]
+        self._offered[picture.heat] = _newest(log)
+        for body in board.heat_bodies(log, picture, self.state.earlier_paces(picture.heat)):
+            self._offer(body)
+        for body in self._histories.changed(log, picture):
+            self._offer(body)
+
+    def _alive(self, seq: int) -> bytes:
+        """The sign of life, whatever else happens."""
+        return msgspec.json.encode(
+            AliveMessage(
+                at_us=self.clock.now_us(), speed=self.clock.anchor.speed, journal_id=self.state.journal_id, seq=seq
+            )
+        )
+
     def _offer(self, body: board.Body) -> None:
         self._publisher.offer(body, self.state.journal_id, self.state.latest_us)
 
@@ -382,3 +421,8 @@ class Service:
             # Two rooms have to be empty at once: looked at now and then, only when the service ends.
             while not (self._publisher.idle and not self._dirty.is_set()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+
+
+def _newest(log: HeatLog) -> tuple[int, int]:
+    """What a heat's messages rest on, as far as the heat itself goes."""
+    return log.version, last_row(log)

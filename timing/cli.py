@@ -27,6 +27,7 @@ def demo(
     json: Json = False,
     script: str = "tokyo2020-men-keirin",
     folder: Path | None = None,
+    console: bool | None = None,
 ) -> int:
     """Ride the Tokyo 2020 men's keirin on simulated hardware: pty serial, TCP, MQTT, journal, the whole chain.
 
@@ -44,10 +45,12 @@ def demo(
         Another script for the rig: a shipped one (derny-slow, derny-early, derny-late …) or a TOML file.
     folder
         Where runs are kept, instead of the state folder.
+    console
+        Start the consoles of race control as well, and print their address; by default unless --headless.
     """
     from timing.commands.demo import run
 
-    return run(heat, all, speed, headless, json, script, folder)
+    return run(heat, all, speed, headless, json, script, folder, console)
 
 
 @app.command
@@ -59,8 +62,9 @@ def run(
     log: Path | None = None,
     headless: Headless = False,
     clock_file: Path | None = None,
+    console: bool = True,
 ) -> int:
-    """Time a meet: drivers, journal, core, publisher. Ctrl-C ends it; the same command continues it.
+    """Time a meet: drivers, journal, core, publisher, consoles. Ctrl-C ends it; the same command continues it.
 
     Parameters
     ----------
@@ -72,10 +76,56 @@ def run(
         File for the JSON log; by default beside the journal, or standard error when headless (for systemd).
     clock_file
         Clock of a sped-up rig, as `velodrome rig --clock-file` wrote it.
+    console
+        Serve race control's consoles as a process beside it ([console] in the meet file) and print their address.
     """
     from timing.commands.run import run as run_meet
 
-    return run_meet(meet, journal, log, headless, clock_file)
+    return run_meet(meet, journal, log, headless, clock_file, console)
+
+
+@app.command
+def console(
+    meet: str,
+    /,
+    *,
+    port: int | None = None,
+    host: str | None = None,
+    log: Path | None = None,
+) -> int:
+    """Serve race control's consoles for a meet, on this machine or another than the timing: it needs only the broker.
+
+    Prints its address as soon as it answers. Accounts stand in the meet file ([console]); `velodrome password` makes
+    their hashes.
+
+    Parameters
+    ----------
+    meet
+        Meet file (TOML) or the id of a shipped one.
+    port
+        Instead of console.port of the meet (8080).
+    host
+        Instead of console.host of the meet (127.0.0.1); 0.0.0.0 for every network of this machine.
+    log
+        File for the JSON log; by default standard error.
+    """
+    from timing.commands.console import run as run_console
+
+    return run_console(meet, port, host, log)
+
+
+@app.command
+def password(*, stdin: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Ask for a password and print its argon2 hash, for password_hash in [[console.accounts]] of a meet file.
+
+    Parameters
+    ----------
+    stdin
+        Read the password from the first line of standard input instead of asking twice at the terminal.
+    """
+    from timing.commands.password import run as run_password
+
+    return run_password(stdin)
 
 
 @app.command
@@ -232,6 +282,7 @@ def _command_errors() -> tuple[type[Exception], ...]:
     from config.errors import ConfigError
     from drivers.errors import DriverError
     from timing.control.broker import BrokerError
+    from timing.control.console.job import ConsoleError, PasswordError
     from timing.core.runtime import KernelCacheError
     from timing.demo.errors import DemoError
     from timing.journal.errors import JournalError
@@ -242,10 +293,12 @@ def _command_errors() -> tuple[type[Exception], ...]:
         ConfigError,
         DriverError,
         BrokerError,
+        ConsoleError,
         KernelCacheError,
         DemoError,
         JournalError,
         LogFileError,
+        PasswordError,
         StateFolderError,
         ClockFileError,
     )

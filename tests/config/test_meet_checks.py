@@ -261,6 +261,41 @@ HEAT_MISTAKES = {
         '"19:30"',
         'heats[0].scheduled = "19:30": must be a local time without offset like "2021-08-08T11:51"',
     ),
+    "a way on without saying for whom": (
+        FIRST_HEAT,
+        FIRST_HEAT + '\nonward = [{ mark = "Q" }]',
+        'heats[0].onward[0] = { mark = "Q" }: must say whom it means: first and last (places), or rest = true',
+    ),
+    "a way on without a name": (
+        FIRST_HEAT,
+        FIRST_HEAT + '\nonward = [{ mark = " ", rest = true }]',
+        'heats[0].onward[0].mark = " ": must not be empty',
+    ),
+    "one place in two ways on": (
+        FIRST_HEAT,
+        FIRST_HEAT + '\nonward = [{ first = 1, last = 2, mark = "Q" }, { first = 2, last = 3, mark = "R" }]',
+        "heats[0].onward[1].first = 2: must be above 2: places count from 1 and go to one entry",
+    ),
+    "places in the wrong order": (
+        FIRST_HEAT,
+        FIRST_HEAT + '\nonward = [{ first = 3, last = 1, mark = "Q" }]',
+        "heats[0].onward[0].last = 1: must not be below first = 3",
+    ),
+    "a place nought": (
+        FIRST_HEAT,
+        FIRST_HEAT + '\nonward = [{ first = 0, last = 1, mark = "Q" }]',
+        "heats[0].onward[0].first = 0: must be above 0: places count from 1 and go to one entry",
+    ),
+    "the rest with places": (
+        FIRST_HEAT,
+        FIRST_HEAT + '\nonward = [{ first = 1, mark = "Q", rest = true }]',
+        "heats[0].onward[0].rest = true: cannot stand beside first and last: rest means everybody else who may go on",
+    ),
+    "the rest before others": (
+        FIRST_HEAT,
+        FIRST_HEAT + '\nonward = [{ mark = "R", rest = true }, { first = 1, last = 2, mark = "Q" }]',
+        "heats[0].onward[0].rest = true: must be the last entry",
+    ),
     "a rule book that does not know the track": (
         'rules = "club-half-laps"',
         'rules = "uci-2016"',

@@ -91,7 +91,7 @@ async def heard_of(venue: VenueBroker, listener: str, speaker: str, topic: str) 
     async with asyncio.timeout(WAIT_S), aiomqtt.Client(**client_options(venue.as_role(listener))) as client:
         await client.subscribe("velodrome/#", qos=1)
         await say(venue.as_role(speaker), topic, b"spoken")
-        await say(venue.as_role("velodrome-core"), f"{BASE}/current", b"end")
+        await say(venue.as_role("velodrome-core"), f"{BASE}/meet", b"end")
         async for message in client.messages:
             if message.payload == b"end":
                 return False
@@ -129,9 +129,13 @@ async def test_who_may_write_what(venue: VenueBroker, speaker: str, topic: str, 
     [
         ("velodrome-console", "heats/final-a/result", True),
         ("velodrome-console", "replies/c-1", True),
+        ("velodrome-console", "heats/final-a/history", True),
         ("velodrome-console", "devices/p3-finish", True),
         ("velodrome-board", "heats/final-a/result", True),
         ("velodrome-board", "passing", True),
+        ("velodrome-board", "board", True),
+        ("velodrome-board", "current", False),
+        ("velodrome-board", "heats/final-a/history", False),
         ("velodrome-board", "commands", False),
         ("velodrome-board", "replies/c-1", False),
         ("velodrome-board", "devices/p3-finish", False),

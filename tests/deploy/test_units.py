@@ -11,6 +11,7 @@ from timing.cli import app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "systemd" / "velodrome.service"
+CONSOLE_UNIT = DEPLOY / "systemd" / "velodrome-console.service"
 ENVIRONMENT = DEPLOY / "systemd" / "service.env"
 RULES = DEPLOY / "udev" / "99-velodrome.rules"
 GUIDE = DEPLOY / "README.md"
@@ -21,11 +22,11 @@ UDEV_KEY = re.compile(
 UDEV_MATCHES = ("ACTION", "SUBSYSTEM", "KERNEL", "DRIVER")
 
 
-def unit() -> dict[str, dict[str, str]]:
+def unit(file: Path = UNIT) -> dict[str, dict[str, str]]:
     """Sections of the unit file; a key that stands twice is an error."""
     sections: dict[str, dict[str, str]] = {}
     section = ""
-    for line in UNIT.read_text("utf-8").splitlines():
+    for line in file.read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
         if line.startswith("["):
@@ -90,7 +91,21 @@ def test_the_command_that_the_service_starts_exists() -> None:
     assert f"{meet.group(1)}=" in ENVIRONMENT.read_text("utf-8")
     command, bound, _ = app.parse_args([arguments[0], "meet.toml", *arguments[2:]], print_error=False)
     assert command.__name__ == "run"
-    assert bound.arguments == {"meet": "meet.toml", "headless": True}
+    assert bound.arguments == {"meet": "meet.toml", "headless": True, "console": False}
+
+
+def test_the_consoles_are_a_service_of_their_own_behind_the_timing() -> None:
+    service = unit(CONSOLE_UNIT)["Service"]
+    program, *arguments = service["ExecStart"].split()
+    assert Path(program).name == "velodrome"
+    command, bound, _ = app.parse_args([arguments[0], "meet.toml", *arguments[2:]], print_error=False)
+    assert command.__name__ == "console"
+    assert bound.arguments == {"meet": "meet.toml"}
+    assert arguments[1] == unit()["Service"]["ExecStart"].split()[2], "the same meet"
+    assert int(service["Nice"]) > 0 > int(unit()["Service"]["Nice"])
+    assert service["Restart"] == "always"
+    assert "SupplementaryGroups" not in service, "no serial port"
+    assert service["User"] != unit()["Service"]["User"]
 
 
 def test_udev_gives_each_box_a_stable_name_by_its_serial_number() -> None:

@@ -307,7 +307,9 @@ def _compare(journal: Path, killed_at: int, shown: list[tuple[str, dict[str, Any
                 picture_now = None if heat is None else state.picture(heat)
                 bodies = [board.current_body(state, picture_now)] if topic == "current" else []
                 if picture_now is not None:
-                    bodies += board.heat_bodies(picture_now)
+                    log = state.heats[picture_now.heat]
+                    bodies += board.heat_bodies(log, picture_now, state.earlier_paces(picture_now.heat))
+                    bodies.append(board.history_body(log, picture_now))
                 _equal(topic, message, next(body for body in bodies if body.topic == topic))
                 compared += 1
                 if topic == "current" and message["journal_id"] > killed_at:

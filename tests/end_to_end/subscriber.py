@@ -77,6 +77,9 @@ class Subscriber:
                     self._news.set()
                     async for message in client.messages:
                         assert isinstance(message.payload, bytes)
+                        if str(message.topic).endswith("/alive"):
+                            # A sign of life is no news.
+                            continue
                         self.heard.append(Heard(str(message.topic), message.payload, message.retain))
                         self._news.set()
             except aiomqtt.MqttError:

@@ -91,6 +91,7 @@ def test_each_state_of_the_heat_is_told_on_standard_error_while_it_runs(start: S
     assert process.returncode == 0
     assert "KENNY Jason" in table
     assert "+0.763" in table
+    assert "http://" not in table, "headless: no consoles unless they are asked for"
 
 
 def test_a_second_demo_at_the_same_time_is_refused_in_one_line(start: Start, state: Path, tmp_path: Path) -> None:

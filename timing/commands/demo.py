@@ -11,6 +11,7 @@ from rich.console import Console
 from timing.paths import prepare_kernels, state_folder
 
 if TYPE_CHECKING:
+    from timing.control.console.process import ConsoleProcess
     from timing.race.meet import MeetState
     from timing.race.picture import HeatPicture
 
@@ -25,6 +26,7 @@ def run(
     json: bool,
     script: str,
     folder: Path | None,
+    console: bool | None,
 ) -> int:
     """Ride the heats, print the results. Returns the exit code; raises KeyboardInterrupt after Ctrl-C."""
     from timing.demo.errors import DemoError
@@ -44,7 +46,8 @@ def run(
     with only_demo(base):
         run_folder = _take_up_or_begin(errors, base, heats, chosen, speed)
         clear_old_runs(base)
-        return _ride_and_report(run_folder, errors, headless, json)
+        with_console = not headless if console is None else console
+        return _ride_and_report(run_folder, errors, (headless, with_console), json)
 
 
 def _take_up_or_begin(errors: Console, base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path:
@@ -57,7 +60,7 @@ def _take_up_or_begin(errors: Console, base: Path, heats: tuple[str, ...], scrip
     return run_folder
 
 
-def _ride_and_report(run_folder: Path, errors: Console, headless: bool, json: bool) -> int:
+def _ride_and_report(run_folder: Path, errors: Console, views: tuple[bool, bool], json: bool) -> int:
     """A run ends by its results or by somebody's wish; after anything else the same command continues it."""
     from timing.control.broker import BrokerError
     from timing.demo.errors import DemoError
@@ -65,7 +68,7 @@ def _ride_and_report(run_folder: Path, errors: Console, headless: bool, json: bo
     from timing.demo.runs import finish_run
 
     try:
-        _report(_ride(run_folder, errors, headless, json), json)
+        _report(_ride(run_folder, errors, views, json), json)
     except (KeyboardInterrupt, asyncio.CancelledError, DemoError, BrokerError) as ended:
         finish_run(run_folder)
         stop_hardware(run_folder)
@@ -80,7 +83,8 @@ def _ride_and_report(run_folder: Path, errors: Console, headless: bool, json: bo
     return 0
 
 
-def _ride(run_folder: Path, errors: Console, headless: bool, json: bool) -> "MeetState":
+def _ride(run_folder: Path, errors: Console, views: tuple[bool, bool], json: bool) -> "MeetState":
+    headless, with_console = views
     from timing.commands.report import progress_bar, tell_heat, tell_state
     from timing.demo.run import run_demo
     from timing.logs import configure_logs
@@ -100,8 +104,33 @@ def _ride(run_folder: Path, errors: Console, headless: bool, json: bool) -> "Mee
         tell_state(errors, picture)
 
     with progress_bar(errors, "replaying the journal") as progress:
-        riding = run_demo(run_folder, view, told, progress, state_told if view is None and not json else None)
-        return asyncio.run(riding)
+        heard = state_told if view is None and not json else None
+        consoles = _consoles(run_folder, errors, json) if with_console else None
+        return asyncio.run(run_demo(run_folder, view, told, progress, heard, consoles))
+
+
+def _consoles(run_folder: Path, errors: Console, json: bool) -> "ConsoleProcess":
+    """The consoles of the demo. Their address goes to standard output, which with --json is for the document alone."""
+    from timing.control.console.job import DEMO_PASSWORD, DEMO_ROLES, Job
+    from timing.control.console.process import ConsoleProcess
+    from timing.demo.plan import read_plan
+
+    def told(address: str) -> None:
+        roles = ", ".join(DEMO_ROLES)
+        text = f"consoles, on this machine only: sign in as {roles}; the name is the role; password: {DEMO_PASSWORD}"
+        errors.print(text, highlight=False, soft_wrap=True)
+        print(address, file=sys.stderr if json else sys.stdout, flush=True)
+
+    meet = read_plan(run_folder).setup.meet
+    job = Job(
+        meet=meet,
+        console=meet.console,
+        sessions_file=str(run_folder / "console.sessions"),
+        log_file=str(run_folder / "console.log"),
+        any_port=True,
+        demo=True,
+    )
+    return ConsoleProcess(job, told, lambda reason: errors.print(reason, highlight=False, soft_wrap=True))
 
 
 def _report(state: "MeetState", json: bool) -> None:

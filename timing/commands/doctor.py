@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from pathlib import Path
-from typing import NamedTuple
 
 import aiomqtt
 from rich.console import Console
@@ -17,6 +16,8 @@ from drivers.protocols.base import Resume
 from drivers.protocols.registry import protocol
 from drivers.records import Malformed, Record
 from drivers.transports import create_transport
+from timing.commands.doctor_console import check_console
+from timing.commands.finding import Finding
 from timing.control.broker import client_options
 from timing.paths import prepare_kernels, state_folder
 from timing.race.degraded import readers, without_loop
@@ -25,14 +26,6 @@ LISTEN_S = 3.0
 CONNECT_S = 3.0
 LEAST_FREE_BYTES = 2 * 1024**3
 """A long day of every loop writes far less; a disk that is nearly full fails on finals night."""
-
-
-class Finding(NamedTuple):
-    """One check: what was looked at, whether it is good, and what was found or is to be done."""
-
-    what: str
-    good: bool
-    text: str
 
 
 def run(meet: str) -> int:
@@ -48,12 +41,13 @@ def run(meet: str) -> int:
         findings += asyncio.run(_check_lines(setup))
     findings += check_settings(setup)
     findings += check_loops(setup, findings)
+    findings += check_console(setup.meet.console)
     table = Table(title=f"velodrome doctor: {setup.meet.id}", title_justify="left")
     table.add_column("")
     table.add_column("what")
     table.add_column("found")
     for one in findings:
-        sign = "[green]✓ good[/]" if one.good else "[red]✖ WRONG[/]"
+        sign = "[red]✖ WRONG[/]" if not one.good else "[yellow]! look[/]" if one.warning else "[green]✓ good[/]"
         table.add_row(sign, one.what, one.text)
     console.print(table)
     return 0 if all(one.good for one in findings) else 1

@@ -14,12 +14,16 @@ from rich.live import Live
 from timing.paths import prepare_kernels, state_folder
 
 if TYPE_CHECKING:
+    from config.models import Meet
     from timing.app import ClockAnchor, Service
+    from timing.control.console.process import ConsoleProcess
 
 VIEW_EVERY_S = 0.125
 
 
-def run(meet: str, journal: Path | None, log: Path | None, headless: bool, clock_file: Path | None) -> int:
+def run(
+    meet: str, journal: Path | None, log: Path | None, headless: bool, clock_file: Path | None, console: bool
+) -> int:
     """Serve until interrupted. Returns the exit code."""
     prepare_kernels()
     from config.loader import load_setup
@@ -45,7 +49,8 @@ def run(meet: str, journal: Path | None, log: Path | None, headless: bool, clock
             service = Service(setup, path, make_clock(read_anchor(clock_file)), progress)
         try:
             errors.print(f"timing {setup.meet.id}, journal {path}; Ctrl-C ends it", highlight=False, soft_wrap=True)
-            asyncio.run(_serve(service, view))
+            consoles = _consoles(setup.meet, path, errors, view) if console else None
+            asyncio.run(_serve(service, view, consoles))
         finally:
             service.close()
     finally:
@@ -70,9 +75,32 @@ def read_anchor(clock_file: Path | None) -> "ClockAnchor | None":
         raise ClockFileError(f"clock file {clock_file}: {error}; let the rig write it with --clock-file") from error
 
 
-async def _serve(service: "Service", view: Console | None) -> None:
+def _consoles(meet: "Meet", journal: Path, errors: Console, view: Console | None) -> "ConsoleProcess":
+    """The consoles of this meet as a child: address on standard output, complaints on standard error."""
+    from timing.control.console.job import Job
+    from timing.control.console.process import ConsoleProcess
+
+    def complained(reason: str) -> None:
+        # The live view fills the screen, and says it itself.
+        if view is None:
+            errors.print(f"{reason}; timing goes on without consoles", highlight=False, soft_wrap=True)
+
+    job = Job(
+        meet=meet,
+        console=meet.console,
+        sessions_file=str(journal.with_suffix(".sessions")),
+        log_file=str(journal.with_suffix(".console.log")),
+    )
+    return ConsoleProcess(job, lambda address: print(address, flush=True), complained)
+
+
+async def _serve(service: "Service", view: Console | None, consoles: "ConsoleProcess | None") -> None:
     serving = asyncio.create_task(service.run())
-    showing = asyncio.create_task(_show(service, view)) if view is not None else None
+    beside = []
+    if view is not None:
+        beside.append(asyncio.create_task(_show(service, view, consoles)))
+    if consoles is not None:
+        beside.append(asyncio.create_task(_start_when_ready(service, consoles)))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, serving.cancel)
@@ -81,15 +109,24 @@ async def _serve(service: "Service", view: Console | None) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await serving
     finally:
-        if showing is not None:
-            showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        if consoles is not None:
+            await asyncio.to_thread(consoles.stop)
 
 
-async def _show(service: "Service", console: Console) -> None:
+async def _start_when_ready(service: "Service", consoles: "ConsoleProcess") -> None:
+    """First the timing, then the consoles: they would only slow its start."""
+    await service.ready.wait()
+    consoles.start()
+
+
+async def _show(service: "Service", console: Console, consoles: "ConsoleProcess | None") -> None:
     from timing.control.terminal import live_view
 
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
-            live.update(live_view(service.state, service.shown, service.clock.now_us()), refresh=True)
+            words = "" if consoles is None else consoles.words
+            live.update(live_view(service.state, service.shown, service.clock.now_us(), words), refresh=True)
             await asyncio.sleep(VIEW_EVERY_S)

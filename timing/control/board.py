@@ -11,10 +11,19 @@ from config.models import Pacer, Rider
 from timing import __version__
 from timing.control import messages as m
 from timing.race.degraded import loop_health
+from timing.race.earlier import AttemptPace
+from timing.race.explain import why
+from timing.race.heat import HeatLog
+from timing.race.history import history, last_row
 from timing.race.meet import MeetState
-from timing.race.picture import HeatPicture
+from timing.race.onward import marks, tie_alerts
+from timing.race.picture import Bell, HeatPicture
+from timing.race.sanctions import proposals
+from timing.race.sentences import Alert
 
 SchemaName = str
+CONFIDENTIAL = frozenset({"notices", "alerts"})
+"""Of the heat on the track: for those who work on it, not for scoreboards."""
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -46,7 +55,12 @@ def meet_body(state: MeetState) -> Body:
             "timezone": venue.timezone,
             "rules": state.setup.rules.id,
             "loops": {loop.id: loop.position_m for loop in venue.loops},
+            "lines": venue.lines,
+            "pace_curves": state.setup.rules.pace_curves,
+            "pace_tolerance": state.setup.rules.keirin.tolerance,
             "heats": heats,
+            "codes": state.setup.rules.codes,
+            "reasons": state.setup.rules.reasons,
         },
     )
 
@@ -85,6 +99,7 @@ def current_body(state: MeetState, picture: HeatPicture | None) -> Body:
             "head_m": 0.0,
             "course_m": 0.0,
             "notices": (),
+            "alerts": (),
         }
         return Body("current", "current/1", fields)
     return Body(
@@ -102,19 +117,41 @@ def current_body(state: MeetState, picture: HeatPicture | None) -> Body:
             "head_m": picture.orders[-1].distance_m if picture.orders else 0.0,
             "course_m": picture.course_m,
             "notices": picture.notices,
+            "alerts": (*picture.alerts, *_event_alerts(state, picture)),
         },
     )
 
 
-def heat_bodies(picture: HeatPicture) -> Iterator[Body]:
-    """The six topics of a heat."""
-    head: dict[str, object] = {
+def _event_alerts(state: MeetState, picture: HeatPicture) -> list[Alert]:
+    """What rests on more than the heat's own log; once official, nothing is open."""
+    if picture.state == "official":
+        return []
+    log = state.heats[picture.heat]
+    return [*proposals(state.heats.values(), log, picture.alerts), *tie_alerts(log, picture)]
+
+
+def board_body(current: Body) -> Body:
+    """Topic `board`: of the topic `current` what everybody may see."""
+    fields = {name: value for name, value in current.fields.items() if name not in CONFIDENTIAL}
+    bell = fields.pop("bell")
+    fields["bell_rung_us"] = bell.rung_us if isinstance(bell, Bell) else None
+    return Body("board", "board/1", fields)
+
+
+def _head(picture: HeatPicture) -> dict[str, object]:
+    """The head of a message of one heat."""
+    return {
         "heat": picture.heat,
         "round": picture.round,
         "number": picture.number,
         "attempt": picture.attempt,
         "state": picture.state,
     }
+
+
+def heat_bodies(log: HeatLog, picture: HeatPicture, earlier: tuple[AttemptPace, ...] = ()) -> Iterator[Body]:
+    """The six topics of a heat that are made anew with each picture; `history_body` makes the seventh."""
+    head = _head(picture)
     parts: dict[str, dict[str, object]] = {
         "start": {
             "starters": picture.starters,
@@ -127,17 +164,38 @@ def heat_bodies(picture: HeatPicture) -> Iterator[Body]:
             "unmatched": picture.unmatched,
             "unmatched_count": picture.unmatched_count,
         },
-        "pace": {"pace": picture.pace},
+        "pace": {"pace": picture.pace, "earlier": earlier},
         "finish": {"finish": picture.finish, "disagreements": picture.finish.disagreements},
         "result": {
             "status": picture.status,
             "results": picture.results,
             "decisions": picture.decisions,
             "last_200_ms": picture.finish.last_200_ms,
+            "marks": marks(log, picture.results),
         },
     }
     for name, fields in parts.items():
         yield Body(f"heats/{picture.heat}/{name}", f"{name}/1", {**head, **fields})
+
+
+def history_body(log: HeatLog, picture: HeatPicture) -> Body:
+    """Topic `heats/<heat>/history`. It takes longer than a picture: `Histories` says when it is needed anew."""
+    fields: dict[str, object] = {"entries": history(log), "last_row": last_row(log), "why": why(log, picture)}
+    return Body(f"heats/{picture.heat}/history", "history/1", _head(picture) | fields)
+
+
+class Histories:
+    """Makes a heat's history anew only when an order came or the result is another one."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[object, ...]] = {}
+
+    def changed(self, log: HeatLog, picture: HeatPicture) -> Iterator[Body]:
+        """The history of a heat if it may differ from the one given last."""
+        rests_on = (log.orders[-1:], picture.attempt, picture.state, picture.results, picture.finish)
+        if self._made.get(picture.heat) != rests_on:
+            self._made[picture.heat] = rests_on
+            yield history_body(log, picture)
 
 
 def competition_body(state: MeetState) -> Body:

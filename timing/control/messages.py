@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from config.models import PaceCurve, PaceTolerance, PenaltyReason, StatusCode
 from timing.race.actions import AnyAction
 from timing.race.degraded import LoopHealth
+from timing.race.earlier import AttemptPace
+from timing.race.history import HistoryEntry
 from timing.race.meet import DeviceView, InboxItem, PassingNews
 from timing.race.picture import (
     AttemptSummary,
@@ -26,6 +29,8 @@ from timing.race.picture import (
     Starter,
     Unmatched,
 )
+from timing.race.preview import Preview
+from timing.race.sentences import Alert, Sentence
 from timing.race.trends import DeviceTrends, TransponderTrend
 
 ID_PATTERN = r"^[A-Za-z0-9._:@=-]+$(?!\n)"
@@ -76,6 +81,16 @@ class MeetMessage(Message, frozen=True, kw_only=True):
     rules: str
     loops: dict[str, float]
     heats: tuple[ScheduledHeat, ...]
+    lines: dict[str, float] = {}
+    """The painted lines by their names in the venue file (`finish_m` …), metres after the finish line."""
+    pace_curves: dict[str, PaceCurve] = {}
+    """The rule book's target curves for the pacer, by name."""
+    pace_tolerance: PaceTolerance = PaceTolerance()
+    """Where a deviation of the pacer turns amber and red."""
+    codes: tuple[StatusCode, ...] = ()
+    """The codes of the rule book: what each means for the place and for the next round."""
+    reasons: tuple[PenaltyReason, ...] = ()
+    """Reasons that a commissaire can choose, with their articles."""
 
 
 class DeviceMessage(Message, frozen=True, kw_only=True):
@@ -114,6 +129,37 @@ class CurrentMessage(Message, frozen=True, kw_only=True):
     head_m: float
     course_m: float
     notices: tuple[str, ...]
+    alerts: tuple[Alert, ...] = ()
+    """The notices with key and parameters, in the same order; then what concerns the whole event."""
+
+
+class BoardMessage(Message, frozen=True, kw_only=True):
+    """Topic `board`: the heat on the track for scoreboards and television, with nothing confidential in it."""
+
+    schema: Literal["velodrome/board/1"]
+    heat: str | None
+    attempt: int
+    state: str
+    status: ResultStatus
+    start_us: int | None
+    laps_to_go: float
+    laps_to_go_measured: float
+    bell_rung_us: int | None
+    head_m: float
+    course_m: float
+
+
+class AliveMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Topic `alive` (not retained, QoS 0, each half second of real time): the core lives.
+
+    `at_us` is the core's clock, which a rig may speed up by `speed`; `seq` is that of the last message sent.
+    """
+
+    schema: Literal["velodrome/alive/1"] = "velodrome/alive/1"
+    at_us: int
+    speed: float
+    journal_id: int
+    seq: int
 
 
 class HeatMessage(Message, frozen=True, kw_only=True):
@@ -158,6 +204,8 @@ class PaceMessage(HeatMessage, frozen=True, kw_only=True):
 
     schema: Literal["velodrome/pace/1"]
     pace: PaceReport
+    earlier: tuple[AttemptPace, ...] = ()
+    """The pacing of the attempts before this one."""
 
 
 class FinishMessage(HeatMessage, frozen=True, kw_only=True):
@@ -176,6 +224,21 @@ class ResultMessage(HeatMessage, frozen=True, kw_only=True):
     results: tuple[ResultLine, ...]
     decisions: tuple[Decision, ...]
     last_200_ms: int | None
+    marks: dict[str, str] = {}
+    """By bib, where the rider goes on to (`Q1/4`, `R`, `QG` …); who is not named goes nowhere, or it is not known."""
+
+
+class HistoryMessage(HeatMessage, frozen=True, kw_only=True):
+    """Topic `heats/<heat>/history`: every order of the heat, and why each rider stands where he stands.
+
+    Refused orders are kept to the newest fifty. `last_row` is the highest row in it: what a console sends as `seen`.
+    """
+
+    schema: Literal["velodrome/history/1"]
+    entries: tuple[HistoryEntry, ...]
+    last_row: int
+    why: dict[str, tuple[Sentence, ...]]
+    """By bib, sentence by sentence."""
 
 
 class HealthMessage(Message, frozen=True, kw_only=True):
@@ -213,6 +276,10 @@ class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     action: AnyAction
     heat: str | None = None
     reply_to: ReplyTopic | None = None
+    seen: int | None = None
+    """The highest row of the heat's history on the person's screen: what others changed since refuses the order."""
+    preview: bool = False
+    """Only tell what it would change: nothing is journaled."""
 
 
 class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,6 +293,8 @@ class CommandReply(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     heat: str | None
     journal_id: int | None
+    preview: Preview | None = None
+    """What the order would change, where that was asked and the order would be taken."""
 
 
 def read_command(payload: bytes) -> CommandRequest | CommandReply:
@@ -254,14 +323,17 @@ TOPIC_MESSAGES: dict[str, type[msgspec.Struct]] = {
     "devices/<id>": DeviceMessage,
     "passing": PassingMessage,
     "current": CurrentMessage,
+    "board": BoardMessage,
     "heats/<heat>/start": StartMessage,
     "heats/<heat>/order": OrderMessage,
     "heats/<heat>/splits": SplitsMessage,
     "heats/<heat>/pace": PaceMessage,
     "heats/<heat>/finish": FinishMessage,
     "heats/<heat>/result": ResultMessage,
+    "heats/<heat>/history": HistoryMessage,
     "competition": CompetitionMessage,
     "health": HealthMessage,
+    "alive": AliveMessage,
     "commands": CommandRequest,
     "replies/<id>": CommandReply,
 }

@@ -23,6 +23,8 @@ from timing.control.broker import client_options
 PUBLISH_TIMEOUT_S = 2.0
 """A publish in flight when the broker dies waits this long: short, so that the loss is noticed."""
 KEEPALIVE_S = 5
+ALIVE_EVERY_S = 0.5
+"""Real time, however fast a rig's clock runs; who hears nothing for three of these takes the core for lost."""
 BACK_OFF_S = (0.1, 0.2, 0.4, 0.8)
 """Bounded, so that race control has its picture back within a second of the broker's return."""
 IN_FLIGHT = 64
@@ -41,6 +43,8 @@ log = structlog.get_logger("publisher")
 ReserveSequence = Callable[[], Awaitable[int]]
 """Journals the next block of sequence numbers; returns the first number above those that may be used."""
 OnMessage = Callable[[str, bytes], Awaitable[None]]
+Alive = Callable[[int], bytes]
+"""The payload of a sign of life, given the number of the last message."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,19 @@ class Publisher:
     """One connection to the broker, kept for ever. Bodies are offered; the newest of each topic is what goes out."""
 
     def __init__(
-        self, broker: Broker, meet: str, first_sequence: int, reserve: ReserveSequence, on_command: OnMessage
+        self,
+        broker: Broker,
+        meet: str,
+        first_sequence: int,
+        reserve: ReserveSequence,
+        on_command: OnMessage,
+        alive: Alive | None = None,
     ) -> None:
         self._broker = broker
         self._base = f"velodrome/{meet}"
         self._reserve = reserve
         self._on_command = on_command
+        self._alive = alive
         self._next_sequence = first_sequence
         self._reserved_until = first_sequence
         self._waiting: dict[str, _Waiting] = {}
@@ -163,8 +174,10 @@ class Publisher:
             attempt += 1
 
     async def _serve(self, client: aiomqtt.Client) -> None:
-        """Send and listen until one of both meets the loss of the broker; leaves no task behind."""
+        """Send, listen and beat until one of them meets the loss of the broker; leaves no task behind."""
         tasks = [asyncio.create_task(self._send(client)), asyncio.create_task(self._listen(client))]
+        if self._alive is not None:
+            tasks.append(asyncio.create_task(self._beat(client, self._alive)))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -192,6 +205,13 @@ class Publisher:
         async for message in client.messages:
             payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
             await self._on_command(str(message.topic), payload)
+
+    async def _beat(self, client: aiomqtt.Client, alive: Alive) -> None:
+        """A sign of life beside the queues: it waits neither for confirmations nor for what has yet to go out."""
+        while True:
+            await client.publish(f"{self._base}/alive", alive(self._next_sequence - 1), qos=0)
+            _end_if_cancelled()
+            await asyncio.sleep(ALIVE_EVERY_S)
 
     async def _send(self, client: aiomqtt.Client) -> None:
         # What the last connection left in the queue must not wait for the next event.

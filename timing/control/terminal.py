@@ -66,12 +66,13 @@ def seconds_text(duration_ms: int | None) -> str:
     return "" if duration_ms is None else f"{duration_ms // 1000}.{duration_ms % 1000:03d}"
 
 
-def live_view(state: MeetState, picture: HeatPicture | None, now_us: int) -> RenderableType:
-    """The whole screen."""
+def live_view(state: MeetState, picture: HeatPicture | None, now_us: int, console: str = "") -> RenderableType:
+    """The whole screen. `console` is the address of race control's consoles, or what is the matter with them."""
+    foot = [_devices(state), *([Text.assemble(("consoles  ", "bold"), console)] if console else [])]
     if picture is None:
         name = state.setup.meet.name if state.setup is not None else ""
-        return Group(Panel(Text(f"{name}\nno heat is open", justify="center")), _devices(state))
-    return Group(_head(picture, now_us), _field(picture), _pace(picture), _notices(picture), _devices(state))
+        return Group(Panel(Text(f"{name}\nno heat is open", justify="center")), *foot)
+    return Group(_head(picture, now_us), _field(picture), _pace(picture), _notices(picture), *foot)
 
 
 def clock_text(race_us: int) -> str:

@@ -12,6 +12,7 @@ from rich.live import Live
 
 from timing.app import Progress, Service, make_clock
 from timing.control.broker import EmbeddedBroker
+from timing.control.console.process import ConsoleProcess
 from timing.control.terminal import live_view
 from timing.demo.cable import Cable
 from timing.demo.errors import DemoError
@@ -39,11 +40,13 @@ async def run_demo(
     told: Told,
     progress: Progress | None = None,
     state_told: Told | None = None,
+    consoles: ConsoleProcess | None = None,
 ) -> MeetState:
     """Ride the run's heats (those not official yet) and return the state of the meet.
 
-    `told` hears of each official heat, `state_told` of each change of a heat's state. SIGTERM cancels, as Ctrl-C
-    does. Raises DemoError, BrokerError, JournalError (in a group when it happens while serving).
+    `told` hears of each official heat, `state_told` of each change of a heat's state. `consoles` is started as soon as
+    there is something to show. SIGTERM cancels, as Ctrl-C does. Raises DemoError, BrokerError, JournalError (in a group
+    when it happens while serving).
     """
     task = asyncio.current_task()
     assert task is not None
@@ -55,7 +58,7 @@ async def run_demo(
         await asyncio.to_thread(start_hardware, folder)
         service = Service(plan.setup, folder / JOURNAL_FILE, make_clock(plan.anchor), progress)
         try:
-            await _serve(folder, plan, service, console, (told, state_told))
+            await _serve(folder, plan, service, (console, consoles), (told, state_told))
         finally:
             service.close()
     finally:
@@ -64,16 +67,23 @@ async def run_demo(
 
 
 async def _serve(
-    folder: Path, plan: Plan, service: Service, console: Console | None, hearers: tuple[Told, Told | None]
+    folder: Path,
+    plan: Plan,
+    service: Service,
+    views: tuple[Console | None, ConsoleProcess | None],
+    hearers: tuple[Told, Told | None],
 ) -> None:
     told, state_told = hearers
+    console, consoles = views
     cable = Cable(plan.cable_port, plan.setup.meet.broker)
     serving = asyncio.create_task(service.run())
     keeping = asyncio.create_task(_keep_hardware(folder))
     riding = asyncio.create_task(_ride_heats(plan, service, cable, told))
     beside = []
+    if consoles is not None:
+        consoles.start()
     if console is not None:
-        beside.append(asyncio.create_task(_show(service, console)))
+        beside.append(asyncio.create_task(_show(service, console, consoles)))
     if state_told is not None:
         beside.append(asyncio.create_task(_tell_states(service, state_told)))
     tasks = (serving, keeping, riding, *beside)
@@ -90,6 +100,8 @@ async def _serve(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await cable.unplug()
+        if consoles is not None:
+            await asyncio.to_thread(consoles.stop)
 
 
 async def _ride_heats(plan: Plan, service: Service, cable: Cable, told: Told) -> None:
@@ -122,10 +134,11 @@ async def _keep_hardware(folder: Path) -> None:
             await asyncio.to_thread(start_hardware, folder)
 
 
-async def _show(service: Service, console: Console) -> None:
+async def _show(service: Service, console: Console, consoles: ConsoleProcess | None) -> None:
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
-            live.update(live_view(service.state, service.shown, service.clock.now_us()), refresh=True)
+            words = "" if consoles is None else consoles.words
+            live.update(live_view(service.state, service.shown, service.clock.now_us(), words), refresh=True)
             await asyncio.sleep(VIEW_EVERY_S)
 
 

@@ -22,6 +22,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     action: AnyAction
     heat: str | None = None
     """The heat meant; null is the current one."""
+    seen: int | None = None
+    """The highest row of the heat's history on the person's screen; null where none was looked at."""
 
 
 class SetupTaken(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,9 @@ The log only grows. What it means is derived from scratch by the event's rules (
 undo is nothing but a command that is left out.
 """
 
+import copy
 from collections.abc import Iterator
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -13,7 +15,7 @@ from config.models import Heat, Pacer, Rider, Setup
 from drivers.records import Impulse, Passing, PhotoFinish
 from timing.clock import ClockFit
 from timing.core.arrays import Float64Array, Int64Array
-from timing.race.actions import Confirm, Reopen, SwapTransponder, Undo
+from timing.race.actions import Confirm, Decide, Reopen, Restart, SwapTransponder, Undo
 from timing.race.course import Course, build_course
 from timing.race.events import Command
 from timing.race.picture import Aside
@@ -21,6 +23,8 @@ from timing.race.reads import Read, ReadTable
 
 ASIDE_KEPT = 200
 """Set-aside reads kept for the screens; all of them are in the journal."""
+REFUSED_KEPT = 50
+"""Refused orders kept for the screens; all of them are in the journal."""
 
 
 class Shot(msgspec.Struct, frozen=True):
@@ -39,6 +43,14 @@ class Sheet(msgspec.Struct, frozen=True):
 
     ref: str
     sheet: PhotoFinish
+
+
+class Ordered(msgspec.Struct, frozen=True):
+    """A command for this heat as it stands in the journal; `refusal` is null where it was taken."""
+
+    row: int
+    command: Command
+    refusal: str | None
 
 
 class HeatLog:
@@ -64,7 +76,13 @@ class HeatLog:
         """Impulses of photocells and tapes; in the place of a transponder stands the box's channel."""
         self.sheets: list[Sheet] = []
         self.commands: list[Command] = []
+        self.command_of: dict[str, Command] = {}
+        """The same by id."""
         self.undone: set[str] = set()
+        self.rulings: tuple[tuple[str, str], ...] = ()
+        """(bib, code) of every decision that stands, in the order in which they were ruled."""
+        self.orders: list[Ordered] = []
+        """Every order in the order of the journal: all that were taken, the newest of those refused."""
         self.closed = False
         """Whether the result is official, so that nothing that arrives later may change it."""
         self.version = 0
@@ -164,10 +182,27 @@ class HeatLog:
         """Whether the camera only sent its last sheet once more."""
         return bool(self.sheets) and _same_sheet(self.sheets[-1].sheet, sheet)
 
+    def keep_order(self, row: int, command: Command, refusal: str | None) -> None:
+        """Remember an order for the heat's history. It changes nothing of the race: `take_command` does."""
+        self.orders.append(Ordered(row, command, refusal))
+        if refusal is not None:
+            refused = [index for index, one in enumerate(self.orders) if one.refusal is not None]
+            if len(refused) > REFUSED_KEPT:
+                del self.orders[refused[0]]
+
+    def with_command(self, command: Command) -> Self:
+        """A copy with one command more, to be derived and thrown away; reads and shots are shared, not copied."""
+        other = copy.copy(self)
+        other.commands = list(self.commands)
+        other.command_of = dict(self.command_of)
+        other.take_command(command)
+        return other
+
     def take_command(self, command: Command) -> None:
         """Log a command that was accepted."""
         self.version += 1
         self.commands.append(command)
+        self.command_of[command.id] = command
         # From the last to the first: an undo counts unless a later undo that counts took it back (redo).
         self.undone = set()
         for other in reversed(self.commands):
@@ -175,8 +210,17 @@ class HeatLog:
                 self.undone.add(other.action.command)
         if isinstance(command.action, SwapTransponder | Undo):
             self._wire_transponders()
+        if isinstance(command.action, Decide | Restart | Undo):
+            self.rulings = tuple(self._rulings())
         if isinstance(command.action, Confirm | Reopen):
             self.closed = isinstance(command.action, Confirm)
+
+    def _rulings(self) -> Iterator[tuple[str, str]]:
+        for command in self.standing():
+            if isinstance(command.action, Decide):
+                yield command.action.bib, command.action.code
+            elif isinstance(command.action, Restart):
+                yield from ((out.bib, out.code) for out in command.action.excluded)
 
     def owners(self) -> Int64Array:
         """`[transponders of the table]`: the competitor who carries each, -1 for nobody of this heat."""

@@ -60,6 +60,7 @@ def derive(log: HeatLog, race_time: RaceTime, uncertainty_us: int) -> HeatPictur
     counter = attempt.lap_counter if attempt.lap_counter is not None else log.course.total_laps
     bell = _bell(log, attempt, field, progress, state)
     facts = Facts(state, pace, finish, bell, results)
+    alerts = notices(log, events, attempt, field, facts)
     asides = [*log.aside, *field.aside, *(cells.aside if cells is not None else ())]
     asides.sort(key=lambda aside: (aside.at_us, aside.read))
     return HeatPicture(
@@ -90,12 +91,13 @@ def derive(log: HeatLog, race_time: RaceTime, uncertainty_us: int) -> HeatPictur
         finish=finish,
         results=results,
         decisions=tuple(events.decisions),
-        notices=notices(log, events, attempt, field, facts),
+        notices=tuple(one.text for one in alerts),
         set_aside=tuple(asides[-ASIDES_SHOWN:]),
         set_aside_count=log.aside_count + field.aside_count + (cells.aside_count if cells is not None else 0),
         clock_uncertainty_us=uncertainty_us,
         unmatched=tuple(cells.unmatched) if cells is not None else (),
         unmatched_count=cells.unmatched_count if cells is not None else 0,
+        alerts=alerts,
     )
 
 

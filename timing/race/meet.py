@@ -25,6 +25,7 @@ from drivers.records import (
 from timing.clock import ClockFit, DeviceClock
 from timing.race import keirin
 from timing.race.actions import OpenHeat
+from timing.race.earlier import AttemptPace, earlier_paces
 from timing.race.events import (
     Command,
     Event,
@@ -131,6 +132,8 @@ class MeetState:
         """Per device, the ranges of numbers that it was asked for and that are not on disk."""
         self._frozen_pictures: dict[str, tuple[int, HeatPicture]] = {}
         """Of heats whose clock fits are frozen: the version of the log and what it meant."""
+        self._earlier_paces: dict[str, tuple[int, tuple[AttemptPace, ...]]] = {}
+        """The number of orders at which they were derived: only an order begins an attempt or takes one back."""
         self._live_pictures: dict[str, HeatPicture] = {}
         """Of the others, until the next event."""
 
@@ -177,6 +180,19 @@ class MeetState:
             picture = _derive(log, log.fits)
             self._frozen_pictures[heat] = (log.version, picture)
         return picture
+
+    def picture_of(self, log: HeatLog) -> HeatPicture:
+        """What a log means with the clocks as they are now; for a copy that is no part of the state."""
+        return _derive(log, log.fits or self._fits())
+
+    def earlier_paces(self, heat: str) -> tuple[AttemptPace, ...]:
+        """The pacing of a heat's attempts before the present one. Raises KeyError for an unknown heat."""
+        log = self.heats[heat]
+        orders, paces = self._earlier_paces.get(heat, (-1, ()))
+        if orders != len(log.commands):
+            paces = earlier_paces(log, RaceTime(log.fits or self._fits()))
+            self._earlier_paces[heat] = (len(log.commands), paces)
+        return paces
 
     def _fits(self) -> dict[str, ClockFit]:
         return {device: clock.fit() for device, clock in self.clocks.items()}
@@ -337,9 +353,11 @@ class MeetState:
         if command.id in self.outcomes:
             return
         action = command.action
-        heat = action.heat if isinstance(action, OpenHeat) else command.heat or self.current
+        heat = self.heat_meant(command)
         reason = refuse(self, command, heat)
         self.outcomes[command.id] = Outcome(command.id, reason is None, reason or "", heat, row)
+        if heat in self.heats:
+            self.heats[heat].keep_order(row, command, reason)
         if reason is not None or heat is None:
             return
         log = self.heats[heat]
@@ -348,6 +366,12 @@ class MeetState:
         log.take_command(command)
         if log.closed and not log.fits:
             log.fits = self._fits()
+
+    def heat_meant(self, command: Command) -> str | None:
+        """The heat for which a command is: the one to be opened, the one that it names, else the current one."""
+        if isinstance(command.action, OpenHeat):
+            return command.action.heat
+        return command.heat or self.current
 
     def _open(self, heat: str, at_us: int) -> None:
         if self.current is not None and self.current != heat:

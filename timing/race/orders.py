@@ -11,21 +11,22 @@ from timing.race.actions import (
     OpenHeat,
     Place,
     RejectInferred,
-    Reopen,
     Restart,
     SetAside,
     SetLapCounter,
     SwapTransponder,
     Undo,
 )
+from timing.race.conflicts import refuse_unseen
 from timing.race.events import Command
+from timing.race.finish import WARNING
 from timing.race.heat import HeatLog
 from timing.race.permits import RACING, refuse_role, refuse_state
+from timing.race.undoing import refuse_undo_by
 
 if TYPE_CHECKING:
     from timing.race.meet import MeetState
 
-WARNING = "W"
 LONGEST_US = 6 * 3_600_000_000
 """Nobody logs a gun, a bell or a passing longer after it than this."""
 
@@ -43,12 +44,15 @@ def refuse(state: "MeetState", command: Command, heat: str | None) -> str | None
     if heat not in state.heats:
         return f"heat {heat!r} is not in the meet file: it has {', '.join(state.heats)}"
     log = state.heats[heat]
+    reason = refuse_unseen(log, command)
+    if reason is not None:
+        return reason
     if isinstance(action, OpenHeat):
         return _refuse_opening(state, heat)
     if log.opened_us is None:
         return f"heat {heat!r} is not open: open it first"
     if isinstance(action, Undo):
-        return _refuse_undo(log, action, command.role)
+        return refuse_undo_by(log, action.command, command.role)
     picture = state.picture(heat)
     reason = refuse_state(action, picture.state)
     if reason is not None:
@@ -67,23 +71,6 @@ def _refuse_opening(state: "MeetState", heat: str) -> str | None:
     if now in RACING or now == "pacer_run":
         return f"heat {state.current!r} is on the track ({now}): stop or finish it before another is opened"
     return None
-
-
-def _refuse_undo(log: HeatLog, action: Undo, role: str) -> str | None:
-    target = next((one for one in log.commands if one.id == action.command), None)
-    if target is None:
-        return f"command {action.command!r} is not one of heat {log.heat.id!r}: nothing to undo"
-    if target.id in log.undone:
-        return f"command {action.command!r} is already undone: undo that undo to bring it back"
-    if isinstance(target.action, OpenHeat):
-        return "opening a heat cannot be undone: open another one"
-    if isinstance(target.action, Confirm | Reopen):
-        return "an official result is taken back with 'reopen', not with 'undo'"
-    if log.closed:
-        return "'undo' is refused: the result is official (reopen it first)"
-    if isinstance(target.action, Undo):
-        return None
-    return refuse_role(target.action, role)
 
 
 def _refuse_time(command: Command) -> str | None:

@@ -1,7 +1,8 @@
 """Who may order what, and when: a command is refused with a sentence that says why.
 
 Roles follow track-rules §6: the operator runs the timing, the starter starts and stops, the judge places, the
-commissaire rules, the president makes official. `system` is the program itself (lap counter), `rig` a test rig.
+commissaire rules, the president makes official; secretary and announcer read. `system` is the program itself (lap
+counter).
 """
 
 from timing.race.actions import (
@@ -33,7 +34,7 @@ JUDGING = frozenset({"operator", "judge", "commissaire", "president"})
 RULING = frozenset({"commissaire", "president"})
 PRESIDENT = frozenset({"president"})
 
-ROLES = frozenset({"operator", "starter", "judge", "commissaire", "president", "announcer", "system"})
+ROLES = frozenset({"operator", "starter", "judge", "commissaire", "president", "secretary", "announcer", "system"})
 
 PERMITTED: dict[type[Action], frozenset[str]] = {
     OpenHeat: TIMING,

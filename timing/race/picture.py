@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from timing.race.sentences import Alert
+
 HeatState = Literal[
     "drawn",
     "on_line",
@@ -288,3 +290,5 @@ class HeatPicture(msgspec.Struct, frozen=True, omit_defaults=True):
     unmatched: tuple[Unmatched, ...] = ()
     """The newest of what matches nobody at lines with a photocell."""
     unmatched_count: int = 0
+    alerts: tuple[Alert, ...] = ()
+    """The notices with their keys and parameters, in the same order."""

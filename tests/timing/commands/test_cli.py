@@ -132,7 +132,10 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_help_lists_the_commands_of_the_contract(state_folder: Path) -> None:
     done = velodrome(state_folder, "--help")
     assert done.returncode == 0
-    for command in ("demo", "run", "rig", "decode", "replay", "results", "verify", "doctor"):
+    for command in (
+        *("demo", "run", "console", "password", "rig"),
+        *("decode", "replay", "results", "verify", "doctor"),
+    ):
         assert command in done.stdout
 
 

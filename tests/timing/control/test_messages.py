@@ -16,6 +16,7 @@ from tests.timing.control.schema import faults
 from timing.control import board
 from timing.control.messages import TOPIC_MESSAGES, CommandReply, CommandRequest, json_schemas, read_command
 from timing.race.actions import Arm, Confirm, Decide, OpenHeat
+from timing.race.picture import HeatPicture
 
 REPOSITORY = Path(__file__).parents[3]
 SHIPPED = REPOSITORY / "deploy" / "schemas" / "velodrome.json"
@@ -40,10 +41,18 @@ def bodies(office: Office) -> list[board.Body]:
         board.meet_body(office.state),
         *board.device_bodies(office.state),
         board.current_body(office.state, picture),
-        *(board.heat_bodies(picture) if picture is not None else ()),
+        board.board_body(board.current_body(office.state, picture)),
+        *(heat_bodies(office, picture) if picture is not None else ()),
         board.competition_body(office.state),
         board.health_body(office.state),
     ]
+
+
+def heat_bodies(office: Office, picture: HeatPicture) -> list[board.Body]:
+    """The seven topics of a heat."""
+    log = office.state.heats[picture.heat]
+    earlier = office.state.earlier_paces(picture.heat)
+    return [*board.heat_bodies(log, picture, earlier), board.history_body(log, picture)]
 
 
 def assert_well_formed(topic: str, payload: bytes) -> None:
@@ -78,7 +87,7 @@ def test_every_message_of_a_whole_heat_has_its_promised_shape(office: Office) ->
     office.order("president", Confirm())
     look()
     assert {"started", "paced", "sprint", "bell", "finished", "provisional"} <= states
-    assert {kind_of(topic) for topic in seen} == set(TOPIC_MESSAGES) - {"passing", "commands", "replies/<id>"}
+    assert {kind_of(topic) for topic in seen} == set(TOPIC_MESSAGES) - {"passing", "alive", "commands", "replies/<id>"}
 
 
 def test_each_message_names_its_own_schema(office: Office) -> None:
@@ -129,7 +138,9 @@ def test_a_command_and_its_answer_have_schemas_too() -> None:
     assert faults(COMMAND | {"id": "a/b"}, schemas["topics"]["commands"], components)
     assert faults(COMMAND | {"colour": "red"}, schemas["topics"]["commands"], components)
     assert faults(COMMAND | {"action": {"type": "fly"}}, schemas["topics"]["commands"], components)
-    assert_well_formed("commands", json.dumps(COMMAND | {"heat": None, "reply_to": None}).encode())
+    assert_well_formed(
+        "commands", json.dumps(COMMAND | {"heat": None, "reply_to": None, "seen": None, "preview": False}).encode()
+    )
     reply = CommandReply(id="c-1", accepted=True, reason="", heat="final-a", journal_id=7)
     assert_well_formed("replies/<id>", msgspec.json.encode(reply))
 

@@ -225,3 +225,15 @@ def test_the_race_clock_is_truncated_not_rounded(us: int, text: str) -> None:
 def test_times_and_gaps_have_three_digits_or_nothing() -> None:
     assert (gap_text(3), gap_text(3173), gap_text(None)) == ("+0.003", "+3.173", "")
     assert (seconds_text(10304), seconds_text(None)) == ("10.304", "")
+
+
+def test_the_address_of_the_consoles_stands_at_the_foot_with_and_without_a_heat(office: Office) -> None:
+    def foot(picture: HeatPicture | None) -> str:
+        console = Console(record=True, width=NARROW, height=60, file=io.StringIO())
+        console.print(live_view(office.state, picture, office.now_us, "http://127.0.0.1:8080/"))
+        return console.export_text().rstrip().splitlines()[-1]
+
+    assert foot(None).split() == ["consoles", "http://127.0.0.1:8080/"]
+    office.to_the_gun()
+    assert foot(office.picture).split() == ["consoles", "http://127.0.0.1:8080/"]
+    assert "consoles" not in screen(office)

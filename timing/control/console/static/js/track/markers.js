@@ -1,0 +1,159 @@
+/**
+ * The moving part of the track map: one marker for each rider and the derny, set anew with each frame.
+ *
+ * Each has a dot on its exact place of the measurement line and a tag with the bib inside the track, joined by a thin
+ * line; tags that would cover each other stand in lanes, so that the bibs of a close bunch stay readable.
+ */
+
+import { pacerNow, pacerReads, riderNow, startLine, steadyOrder } from "./positions.js";
+import { BLUE_BAND_M, mod } from "./oval.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const TAG_PX = 12;
+const LANE_PX = 25;
+const FIRST_LANE_PX = 16;
+const APART_PX = 27;
+const INSIDE_SHARE = 0.85;
+const QUEUE_PX = 33;
+const EASE = 0.25;
+const JUMP_M = 20;
+const DERNY = "D";
+const WAITING = new Set(["on_line", "pacer_run"]);
+const OVER = new Set(["stopped", "provisional", "official"]);
+const QUIET_FPS_MS = 250;
+
+export function createMarkers(group, shape, scale, store) {
+  const markers = new Map();
+  // All stems below all tags, so that no line crosses a bib.
+  const stems = group.appendChild(document.createElementNS(SVG, "g"));
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let order = [];
+  let drawn = 0;
+  let attached = false;
+
+  function frame(at) {
+    if (attached && !group.isConnected) return;
+    attached ||= group.isConnected;
+    requestAnimationFrame(frame);
+    if (still.matches && at - drawn < QUIET_FPS_MS) return;
+    drawn = at;
+    const nowUs = store.coreNow();
+    if (nowUs !== null) draw(field(store, shape.lengthM, nowUs));
+  }
+
+  function draw(positions) {
+    const along = new Map([...positions].map(([bib, one]) => [bib, one.course]).filter(([, course]) => course !== null));
+    order = steadyOrder(order, along);
+    for (const [bib, marker] of markers) {
+      if (!positions.has(bib)) {
+        marker.node.remove();
+        marker.stem.remove();
+        markers.delete(bib);
+      }
+    }
+    const placed = [];
+    for (const bib of [...(positions.has(DERNY) ? [DERNY] : []), ...order]) {
+      const position = positions.get(bib);
+      const metres = mod(position.metres - (position.queue ?? 0) * (QUEUE_PX / scale), shape.lengthM);
+      if (!markers.has(bib)) markers.set(bib, create(bib, metres));
+      const marker = markers.get(bib);
+      marker.wanted = freeLane(placed, metres, marker.wanted);
+      placed.push({ metres, lane: marker.wanted });
+      move(marker, metres, position.sure);
+    }
+  }
+
+  /** The lane that a tag has, as long as no tag before it stands there; else the nearest to the line that is free. */
+  function freeLane(placed, metres, lane) {
+    const near = placed.filter((one) => apartPx(one.metres, metres) < APART_PX).map((one) => one.lane);
+    if (lane !== undefined && !near.includes(lane) && (lane === 0 || near.length > 0)) return lane;
+    let free = 0;
+    while (near.includes(free)) free += 1;
+    return free;
+  }
+
+  function apartPx(one, other) {
+    const half = shape.lengthM / 2;
+    // Tags stand inside the track, where the bends are shorter than along the line.
+    return Math.abs(mod(one - other + half, shape.lengthM) - half) * scale * INSIDE_SHARE;
+  }
+
+  function create(bib, metres) {
+    const node = document.createElementNS(SVG, "g");
+    node.setAttribute("class", bib === DERNY ? "marker derny" : "marker");
+    node.dataset.bib = bib;
+    const make = (tag, attrs) => {
+      const child = document.createElementNS(SVG, tag);
+      for (const [name, value] of Object.entries(attrs)) child.setAttribute(name, value);
+      return node.appendChild(child);
+    };
+    const marker = { node, shown: metres, lane: 0, wanted: undefined, stem: make("line", { class: "stem" }), dot: make("circle", { class: "dot", r: 3 }) };
+    stems.appendChild(marker.stem);
+    const size = TAG_PX + 3;
+    marker.tag = bib === DERNY ? make("path", { class: "tag", d: `M0 ${-size}L${size} 0L0 ${size}L${-size} 0Z` }) : make("circle", { class: "tag", r: TAG_PX });
+    marker.text = make("text", { class: "bib", dy: "0.35em" });
+    marker.text.textContent = bib;
+    group.appendChild(node);
+    return marker;
+  }
+
+  function move(marker, metres, sure) {
+    const half = shape.lengthM / 2;
+    const off = mod(metres - marker.shown + half, shape.lengthM) - half;
+    marker.shown = Math.abs(off) > JUMP_M ? metres : marker.shown + off * EASE;
+    marker.lane += (marker.wanted - marker.lane) * EASE;
+    const foot = shape.at(marker.shown);
+    const tag = shape.at(marker.shown, -BLUE_BAND_M - (FIRST_LANE_PX + marker.lane * LANE_PX) / scale);
+    const [fx, fy, tx, ty] = [foot.x, foot.y, tag.x, tag.y].map((one) => (one * scale).toFixed(1));
+    set(marker.stem, { x1: fx, y1: fy, x2: tx, y2: ty });
+    set(marker.dot, { cx: fx, cy: fy });
+    marker.tag.setAttribute("transform", `translate(${tx} ${ty})`);
+    set(marker.text, { x: tx, y: ty });
+    marker.node.classList.toggle("hollow", !sure);
+    marker.node.classList.toggle("selected", group.dataset.selected === marker.node.dataset.bib);
+  }
+
+  requestAnimationFrame(frame);
+}
+
+function set(node, attrs) {
+  for (const [name, value] of Object.entries(attrs)) node.setAttribute(name, value);
+}
+
+/** Everybody's position now: bib (or "D" for the derny) → position. Exported for the tests. */
+export function field(store, lengthM, nowUs) {
+  const found = new Map();
+  const now = store.current();
+  const meet = store.get("meet");
+  const heat = now?.heat;
+  if (!heat || !meet || OVER.has(now.state)) return found;
+  const dead = new Set((store.get("health")?.loops ?? []).filter((one) => one.condition === "dead").map((one) => one.loop));
+  const pace = store.get(`heats/${heat}/pace`)?.pace;
+  const loops = Object.entries(meet.loops).filter(([loop]) => !dead.has(loop)).map(([, metres]) => metres);
+  const course = { lengthM, courseM: now.course_m, loops, clockSpeed: store.speed(), leastKmh: pace?.sections.at(-1)?.speed_kmh };
+  const splits = store.get(`heats/${heat}/splits`)?.splits ?? [];
+  pacer(found, store, heat, pace, splits, now, nowUs, course);
+  if (WAITING.has(now.state)) return queue(found, store.get(`heats/${heat}/start`)?.starters ?? [], now.course_m, lengthM);
+  const out = new Set((store.get(`heats/${heat}/start`)?.starters ?? []).filter((one) => ["DNS", "DNF", "DSQ"].includes(one.status)).map((one) => one.bib));
+  for (const rider of splits) {
+    const position = out.has(rider.bib) ? null : riderNow(rider.crossings, nowUs, now.start_us, course);
+    if (position) found.set(rider.bib, position);
+  }
+  return found;
+}
+
+function pacer(found, store, heat, pace, splits, now, nowUs, course) {
+  const reads = pacerReads(store.passings(), store.get("meet").loops, heat, pace, splits, now.start_us);
+  const atExit = (pace?.sections.at(-1)?.to_m ?? 0) >= (pace?.paced_m ?? Infinity) - 0.01;
+  const left = now.state === "finished" || (pace && pace.pull_off !== "awaited") || atExit;
+  const position = now.state === "drawn" ? null : pacerNow(reads, nowUs, course, Boolean(left));
+  if (position) found.set(DERNY, position);
+}
+
+/** On the start line they stand side by side, too close for any map: in drawn order one behind the other (`queue`). */
+function queue(found, starters, courseM, lengthM) {
+  const line = startLine(courseM, lengthM);
+  const drawn = starters.filter((one) => one.status !== "DNS").sort((a, b) => a.draw - b.draw);
+  drawn.forEach((one, i) => found.set(one.bib, { metres: mod(line - 0.6, lengthM), course: -2 * i, sure: true, queue: i }));
+  return found;
+}
