@@ -272,6 +272,8 @@ class Console(Strict, frozen=True, kw_only=True):
     tls_key_file: str = ""
     photo_finish_folder: str = ""
     """Where the camera's computer puts its images; empty for none."""
+    documents_folder: str = ""
+    """Where `velodrome communique print` writes the documents; empty for none."""
     broker: Broker | None = None
     """The broker as the consoles reach it (another user, another address); by default the meet's."""
     accounts: tuple[Account, ...] = ()

@@ -25,6 +25,12 @@ def _live(quick: bool) -> list[Row]:
     return bench_live.run(heats=1) if quick else bench_live.run()
 
 
+def _dom(quick: bool) -> list[Row]:
+    from tests.bench import bench_dom
+
+    return bench_dom.run(race_s=12.0, field_s=4.0, screens=5) if quick else bench_dom.run()
+
+
 def _core(quick: bool) -> list[Row]:
     from tests.bench import bench_core
 
@@ -63,6 +69,7 @@ def _kill(quick: bool) -> list[Row]:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "live": _live,
+    "dom": _dom,
     "core": _core,
     "race": _race,
     "burst": _burst,

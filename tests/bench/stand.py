@@ -260,6 +260,7 @@ class ServiceStand:
         self._topics = topics
         self._understood = 0
         self._passings: dict[str, list[int]] = {device.id: [] for device in devices}
+        self._rows: dict[str, list[str]] = {device.id: [] for device in devices}
         self.subscriber: Subscriber
         self.service: Program
 
@@ -314,7 +315,13 @@ class ServiceStand:
             if arrived == topic:
                 for passing in msgspec.json.decode(payload)["passings"]:
                     self._passings[passing["device"]].append(at_ns)
+                    self._rows[passing["device"]].append(f"{passing['read']}{passing['loop']}")
         return self._passings
+
+    def passing_rows(self) -> dict[str, list[str]]:
+        """Of every passing that arrived the name of its row on the operator's screen, by device, in order."""
+        self.passing_arrivals()
+        return self._rows
 
     async def all_arrived(self, timeout_s: float) -> bool:
         """Wait until every passing that was said has arrived at the subscriber."""

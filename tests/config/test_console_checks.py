@@ -81,7 +81,7 @@ MISTAKES = {
     "a mistyped key": (
         "[console]\npubic = false\n",
         'console.pubic: unknown key; did you mean "public"? Allowed here: host, port, public, tls_cert_file, '
-        "tls_key_file, photo_finish_folder, broker, accounts",
+        "tls_key_file, photo_finish_folder, documents_folder, broker, accounts",
     ),
 }
 

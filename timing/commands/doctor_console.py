@@ -1,4 +1,4 @@
-"""What `velodrome doctor` says about the consoles: port, certificate, accounts, photo-finish folder."""
+"""What `velodrome doctor` says about the consoles: port, certificate, accounts, folders."""
 
 import ssl
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ NEEDED_ROLES = ("operator", "commissaire", "president")
 
 def check_console(console: Console) -> list[Finding]:
     """The table `[console]` against this machine."""
-    return [*_check_port(console), *_check_tls(console), *_check_accounts(console), *_check_photos(console)]
+    return [*_check_port(console), *_check_tls(console), *_check_accounts(console), *_check_folders(console)]
 
 
 def _check_port(console: Console) -> Iterator[Finding]:
@@ -59,7 +59,11 @@ def _check_accounts(console: Console) -> Iterator[Finding]:
         yield Finding("console accounts", True, text, warning=True)
 
 
-def _check_photos(console: Console) -> Iterator[Finding]:
-    if console.photo_finish_folder and not Path(console.photo_finish_folder).is_dir():
-        text = f"{console.photo_finish_folder} is no folder here; make it, or mend console.photo_finish_folder"
-        yield Finding("photo-finish images", False, text)
+def _check_folders(console: Console) -> Iterator[Finding]:
+    folders = {
+        "photo-finish images": ("photo_finish_folder", console.photo_finish_folder),
+        "printed documents": ("documents_folder", console.documents_folder),
+    }
+    for what, (key, folder) in folders.items():
+        if folder and not Path(folder).is_dir():
+            yield Finding(what, False, f"{folder} is no folder here; make it, or mend console.{key}")

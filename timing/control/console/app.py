@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from timing.control.console import roles
 from timing.control.console.desk import Desk
 from timing.control.console.guard import BodyError, SecurityHeaders
+from timing.control.console.office import Office
 from timing.control.console.pages import Visitor
 from timing.control.console.racing import Race
 from timing.control.console.sessions import csrf_token
@@ -21,7 +22,7 @@ from timing.control.console.signing import Entrance
 from timing.control.console.visits import Visits
 from timing.control.console.wording import STATIC
 
-FOR_SCRIPTS: Final = ("/events", "/commands", "/photos/")
+FOR_SCRIPTS: Final = ("/events", "/commands", "/photos/", "/office/")
 """Where a script asks and not a person: a refusal is JSON there."""
 NOTICES: Final = {404: "not_found", 405: "not_found", 408: "too_slow", 413: "too_large"}
 
@@ -31,6 +32,7 @@ log = structlog.get_logger("console")
 def create_app(desk: Desk) -> Starlette:
     """The ASGI application of a desk."""
     screens, entrance, race, refusals = Screens(desk), Entrance(desk), Race(desk), Refusals(desk)
+    office = Office(desk)
     routes = [
         Route("/", screens.home),
         *(Route(f"/{screen}", screens.screen) for screen in roles.SCREENS),
@@ -41,6 +43,9 @@ def create_app(desk: Desk) -> Starlette:
         Route("/commands", race.order, methods=["POST"]),
         Route("/photos/{heat}/newest", race.photo_news),
         Route("/photos/{heat}", race.photo),
+        Route("/office/entries", office.read_entries, methods=["POST"]),
+        Route("/office/communiques", office.documents),
+        Route("/office/communiques/{number:int}.{file_format}", office.document),
         Mount("/static", _Static(directory=STATIC)),
     ]
     return Starlette(

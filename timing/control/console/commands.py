@@ -17,7 +17,8 @@ from timing.race.actions import AnyAction
 REPLY_TIMEOUT_S: Final = 1.5
 MOST_TRIES: Final = 2
 """A broker can forget a subscription while it still takes orders: the order is sent once more under its id."""
-MOST_BODY_BYTES: Final = 64 * 1024
+MOST_BODY_BYTES: Final = 256 * 1024
+"""The largest order is an entry list: 500 riders of some 250 bytes."""
 ID_PATTERN: Final = r"^[A-Za-z0-9._:@=-]+$(?!\n)"
 """As `timing.control.messages` has it; importing that would load the whole core."""
 

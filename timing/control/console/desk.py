@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from timing.control.console.commands import Clerk
+from timing.control.console.documents import DocumentFolder
 from timing.control.console.guard import Cookies, LoginTokens
 from timing.control.console.hub import Hub
 from timing.control.console.job import Job
@@ -41,6 +42,8 @@ class Desk:
         self.verifier = Verifier()
         folder = job.console.photo_finish_folder
         self.photos = PhotoFolder(Path(folder), job.meet) if folder else None
+        printed = job.console.documents_folder
+        self.documents = DocumentFolder(Path(printed)) if printed else None
         self._buckets: dict[str, Bucket] = {}
 
     def may_order_now(self, session: Session) -> bool:

@@ -21,13 +21,16 @@ BEHIND_BEATS: Final = 3
 """So many beats in a row with a higher number than was seen: something did not come."""
 
 SUBSCRIPTIONS: Final = (
-    *("meet", "current", "board", "competition", "health", "passing", "alive"),
-    *("devices/+", "heats/+/+"),
+    *("meet", "current", "board", "competition", "health", "passing", "alive", "schedule", "communiques"),
+    *("devices/+", "heats/+/+", "competitions/+"),
 )
 """Topics below the meet. What else a broker delivers is not for us (amqtt sometimes mixes up its clients)."""
 _WANTED: Final = re.compile(
-    r"(?P<one>meet|current|board|competition|health|passing|alive)|devices/[^/+#]+|heats/[^/+#]+/(?P<part>[a-z_]+)"
+    r"(?P<one>meet|current|board|competition|health|passing|alive|schedule|communiques)"
+    r"|(?P<each>devices|competitions)/[^/+#]+|heats/[^/+#]+/(?P<part>[a-z_]+)"
 )
+_NAMES: Final = {"devices": "device"}
+"""Where the name in the schema is not that of the topic."""
 
 LinkState = Literal["up", "down"]
 Fields = dict[str, Any]
@@ -123,7 +126,7 @@ class Feed:
         if not payload:
             self._forget(topic)
             return
-        name = wanted["one"] or wanted["part"] or "device"
+        name = wanted["one"] or wanted["part"] or _NAMES.get(wanted["each"], wanted["each"])
         fields = _message(payload, name)
         if fields is None:
             log.warning("message_malformed", topic=topic, begins=payload[:80].decode("utf-8", "replace"))

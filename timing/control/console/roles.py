@@ -41,12 +41,20 @@ SCREEN_ACTIONS: Final[dict[str, frozenset[type[Action]]]] = {
     "pace": frozenset({Stop, CloseRace}),
 }
 """What is ordered from a screen and nowhere else first; on the pace screen, what those order who must watch it."""
-READERS: Final = {"finish": frozenset({"secretary"}), "commissaire": frozenset({"secretary"})}
-"""Who reads a screen without ordering anything: the secretary writes the communiqués from it."""
+OFFICE: Final = frozenset({"secretary", "commissaire", "president"})
+"""Who keeps the competition: entries, draws, compositions, advancement, communiqués."""
+READERS: Final = {"finish": frozenset({"secretary"}), "commissaire": frozenset({"secretary"}), "office": OFFICE}
+"""Who opens a screen without ordering anything of a heat: the secretary writes the communiqués from it."""
 OPEN_SCREENS: Final = ("announcer", "board")
-SCREENS: Final = ("operator", "pace", "finish", "commissaire", *OPEN_SCREENS)
+SCREENS: Final = ("operator", "pace", "finish", "commissaire", *OPEN_SCREENS, "office")
 """In the order of the keys that open them."""
-FIRST_SCREENS: Final = {"judge": "finish", "commissaire": "commissaire", "president": "commissaire", PUBLIC: "board"}
+FIRST_SCREENS: Final = {
+    "judge": "finish",
+    "commissaire": "commissaire",
+    "president": "commissaire",
+    "secretary": "office",
+    PUBLIC: "board",
+}
 
 
 def login_roles() -> tuple[str, ...]:
@@ -75,4 +83,4 @@ def audience_of(role: str) -> AudienceName:
 
 
 def _opens(role: str, screen: str) -> bool:
-    return role in READERS.get(screen, ()) or any(role in PERMITTED[action] for action in SCREEN_ACTIONS[screen])
+    return role in READERS.get(screen, ()) or any(role in PERMITTED[action] for action in SCREEN_ACTIONS.get(screen, ()))

@@ -123,10 +123,10 @@ class Hall:
         return Browser(self.address)
 
     @contextlib.asynccontextmanager
-    async def signed_in(self, role: str) -> "AsyncIterator[Browser]":
-        """A browser in which the person of this role has signed in."""
+    async def signed_in(self, role: str, actor: str | None = None) -> "AsyncIterator[Browser]":
+        """A browser in which the person of this role has signed in, or another one of the same role."""
         async with self.browser() as browser:
-            answer = await browser.sign_in(role)
+            answer = await browser.sign_in(role, actor=actor)
             assert answer.status_code == 303, answer.text
             yield browser
 

@@ -42,10 +42,10 @@ SCREENS = {
     "operator": ("operator", "pace", "finish", "announcer", "board"),
     "starter": ("operator", "pace", "announcer", "board"),
     "judge": ("pace", "finish", "announcer", "board"),
-    "commissaire": ("pace", "finish", "commissaire", "announcer", "board"),
-    "president": ("pace", "finish", "commissaire", "announcer", "board"),
+    "commissaire": ("pace", "finish", "commissaire", "announcer", "board", "office"),
+    "president": ("pace", "finish", "commissaire", "announcer", "board", "office"),
     "announcer": ("announcer", "board"),
-    "secretary": ("finish", "commissaire", "announcer", "board"),
+    "secretary": ("finish", "commissaire", "announcer", "board", "office"),
     "public": ("announcer", "board"),
 }
 FIRST = {
@@ -55,7 +55,7 @@ FIRST = {
     "commissaire": "commissaire",
     "president": "commissaire",
     "announcer": "announcer",
-    "secretary": "finish",
+    "secretary": "office",
 }
 
 

@@ -38,6 +38,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 STATIC = Path(__file__).parents[5] / "timing" / "control" / "console" / "static"
+SOON_MS = 10_000
 SIZES = ((1024, 768), (1440, 900), (1920, 1080))
 
 
@@ -160,17 +161,25 @@ class Person:
         size: tuple[int, int] = (1440, 900),
         lang: str = "en",
         theme: str = "hall",
+        actor: str | None = None,
+        shows: str = ".view table",
+        before: str = "",
     ) -> Self:
-        """Open a screen in a browser in which the person of this role has signed in."""
+        """Open a screen in a browser in which the person of this role (or `actor`) has signed in.
+
+        Returns when the screen shows this. A script `before` runs before those of the page.
+        """
         context = await browser.new_context(viewport={"width": size[0], "height": size[1]}, locale="en-GB")
-        async with hall.signed_in(role) as signed_in:
+        async with hall.signed_in(role, actor) as signed_in:
             session = {cookie.name: cookie.value or "" for cookie in signed_in.http.cookies.jar}
         for name, value in (session | {"lang": lang, "theme": theme}).items():
             await context.add_cookies([{"name": name, "value": value, "url": hall.address}])
+        if before:
+            await context.add_init_script(before)
         page = await context.new_page()
         person = cls(page)
         await page.goto(f"{hall.address}{screen}")
-        await expect(page.locator(".view table")).not_to_have_count(0)
+        await expect(page.locator(shows)).not_to_have_count(0)
         return person
 
     async def press(self, *keys: str) -> None:
@@ -187,7 +196,8 @@ class Person:
     async def sees(self, selector: str, *texts: str) -> None:
         """Every text stands in that part of the screen, now or soon."""
         for text in texts:
-            await expect(self.page.locator(selector).filter(has_text=text)).not_to_have_count(0)
+            # Looked at with every frame; `expect` would look once a second in the end.
+            await self.page.locator(selector).filter(has_text=text).first.wait_for(state="attached", timeout=SOON_MS)
 
     async def misses(self, selector: str) -> None:
         """Nothing like that is on the screen."""

@@ -6,7 +6,7 @@
 import { h } from "./dom.js";
 import * as format from "./format.js";
 
-export const SCREENS = ["operator", "pace", "finish", "commissaire", "announcer", "board"];
+export const SCREENS = ["operator", "pace", "finish", "commissaire", "announcer", "board", "office"];
 
 const RACING = new Set(["started", "first_lap", "paced", "pacer_exit", "sprint", "bell"]);
 const STATE_SIGNS = { stopped: "■", official: "✔", provisional: "◐", finished: "⚑", bell: "🔔︎" };

@@ -225,7 +225,8 @@ export function createKeys({ t, redraw, blocked = () => false }) {
         spellcheck: "false",
         value: one.value,
         "aria-describedby": "line-hint",
-        ref: (node) => requestAnimationFrame(() => (node.focus(), node.select())),
+        // In the frame in which it is drawn: who types on at once must not give orders with what is meant for the line.
+        ref: (node) => queueMicrotask(() => (node.focus(), node.select())),
         oninput: (event) => {
           one.value = event.target.value;
           one.wrong = null;

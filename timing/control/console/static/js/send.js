@@ -19,7 +19,8 @@ function newId(actor) {
 
 export async function sendCommand(ctx, action, { heat, seen, preview = false, quiet = preview } = {}) {
   const current = ctx.store.current()?.heat ?? null;
-  const meant = heat ?? (action.type === "open_heat" ? action.heat : current);
+  // An order of the race office is for no heat: null says so.
+  const meant = heat !== undefined ? heat : action.type === "open_heat" ? action.heat : current;
   const request = {
     id: newId(ctx.actor),
     action,

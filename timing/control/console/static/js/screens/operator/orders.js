@@ -1,6 +1,6 @@
 /** The keys of the operator's screen and the orders behind them. What a role may not order stays greyed out. */
 
-import { allowed, canUndo, missedReads, redoTarget, undoTarget } from "./model.js";
+import { allowed, canUndo, missedReads, redoTarget, seenNow, undoTarget } from "./model.js";
 import { askLaps, askManual, askMishap, askOpen, askRestart, askSetAside, askStop, askSwap } from "./questions.js";
 import { LISTS, chosen, move, show } from "./selection.js";
 
@@ -54,7 +54,9 @@ function raceKeys(ctx) {
   const state = store.current()?.state ?? "none";
   const bell = store.current()?.bell;
   const may = allowed(state);
-  const send = (action) => () => ctx.send(action);
+  // What was seen with the first key, not what came before the second one.
+  const seen = seenNow(ctx);
+  const send = (action) => () => ctx.send(action, { seen });
   const key = (type, open, rest) => binding(ctx, "operator.keys_race", type, open, rest);
   const idle = ["none", "official"].includes(state);
   const reason = t("operator.double_shot");
@@ -116,6 +118,7 @@ function readKeys(ctx) {
 
 function recordKeys(ctx) {
   const { undo, redo } = undoing(ctx);
+  const seen = seenNow(ctx);
   const key = (id, entry, rest) => {
     const what = entry ? orderName(ctx, entry) : "";
     return {
@@ -129,8 +132,8 @@ function recordKeys(ctx) {
     };
   };
   return [
-    key("undo", undo, { key: "u", run: () => ctx.send({ type: "undo", command: undo.id }) }),
-    key("redo", redo, { key: "Shift+U", run: () => ctx.send({ type: "undo", command: redo.undone_by }) }),
+    key("undo", undo, { key: "u", run: () => ctx.send({ type: "undo", command: undo.id }, { seen }) }),
+    key("redo", redo, { key: "Shift+U", run: () => ctx.send({ type: "undo", command: redo.undone_by }, { seen }) }),
   ];
 }
 

@@ -3,7 +3,7 @@
  */
 
 import { heatTitle } from "../../frame.js";
-import { nextHeat } from "./model.js";
+import { nextHeat, seenNow } from "./model.js";
 import { readExclusions, readHeat, readLaps, readManual, readMishap, readReason, readSwap } from "./lines.js";
 import { chosen } from "./selection.js";
 
@@ -26,9 +26,15 @@ function scene(ctx) {
   };
 }
 
-/** A question whose line is read by `read(text)` and sent as what `order` makes of it. */
+/**
+ * A question whose line is read by `read(text)` and sent as what `order` makes of it.
+ *
+ * The answer rests on what was on the screen when the line was opened. Who is refused because of what others did
+ * since is told so, and may press Enter again on that.
+ */
 function question(ctx, label, read, order, more = {}) {
   const { told, ...rest } = more;
+  let seen = seenNow(ctx);
   ctx.ask({
     label: ctx.t(label, more.params),
     hint(value) {
@@ -40,7 +46,10 @@ function question(ctx, label, read, order, more = {}) {
     async submit(value) {
       const found = read(value);
       if (found.wrong) return ctx.t(found.wrong, found.params);
-      const reply = await ctx.send(order(found));
+      const action = order(found);
+      // A heat that is opened has a history of its own.
+      const reply = await ctx.send(action, action.type === "open_heat" ? {} : { seen });
+      seen = seenNow(ctx);
       return reply.accepted ? null : reply.reason;
     },
     ...rest,

@@ -1,7 +1,7 @@
 /**
  * Which list the arrows move in, and which row of each list is selected. A selection holds on to its row, not to its
  * place: what comes in above does not move it. When the row itself goes, the next takes its place and the moment is
- * noted, so that a key that was meant for the old row can be refused.
+ * noted, so that a key that was meant for the old row can be refused; a row that a person chose is the one meant.
  */
 
 import { historyRows, inboxItems, missedReads } from "./model.js";
@@ -61,6 +61,7 @@ function startAt(ctx, list, rows) {
 export function select(ctx, list, id) {
   const at = rowsOf(ctx, list).findIndex((one) => one.id === id);
   (ctx.ui.selected ??= {})[list] = { id, at };
+  ctx.ui.movedAt = undefined;
   show(ctx, list);
 }
 
@@ -70,6 +71,7 @@ export function move(ctx, step) {
   if (!one) return;
   const at = Math.max(0, Math.min(rows.length - 1, ctx.ui.selected[ctx.ui.list].at + step));
   ctx.ui.selected[ctx.ui.list] = { id: rows[at].id, at };
+  ctx.ui.movedAt = undefined;
   ctx.redraw();
   reveal(ctx.ui.list);
 }
