@@ -1,14 +1,16 @@
 """What a meet may say beyond the types of its keys: alone, and together with its venue and rule book."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from importlib.metadata import entry_points
 
 from config.addresses import MAX_PORT, address_problem
 from config.checks import Checker, check_paced_laps
+from config.competition_checks import check_competitions
 from config.device_options import option_problem
 from config.distances import keirin_distance
 from config.errors import ConfigError
+from config.local_times import is_local_time
 from config.models import Device, Heat, Meet, Pacer, Rider, Setup
 from config.shape import closest, join_key
 
@@ -51,6 +53,7 @@ def check_meet(meet: Meet, file: str) -> None:
     _check_devices(meet, check)
     _check_people(meet, check)
     _check_heats(meet, check)
+    check_competitions(meet, check)
 
 
 def check_setup(setup: Setup, file: str) -> None:
@@ -255,7 +258,7 @@ def _check_heat(heat: Heat, key: str, check: Checker) -> None:
             )
     if heat.scheduled:
         check.require(
-            _is_local_time(heat.scheduled),
+            is_local_time(heat.scheduled),
             f"{key}.scheduled",
             heat.scheduled,
             'must be a local time without offset like "2021-08-08T11:51"',
@@ -284,11 +287,3 @@ def _is_date(text: str) -> bool:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-
-
-def _is_local_time(text: str) -> bool:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return moment.tzinfo is None and text.startswith(moment.isoformat(timespec="minutes"))
