@@ -10,6 +10,10 @@ import msgspec
 from config.models import Setup
 from drivers.records import Delivery, DeviceHealth
 from timing.race.actions import AnyAction
+from timing.race.competition.actions import CompetitionAction
+
+MeetAction: TypeAlias = AnyAction | CompetitionAction
+"""What can be ordered: for a heat, or for a competition."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +23,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     role: str
     at_us: int
-    action: AnyAction
+    action: MeetAction
     heat: str | None = None
     """The heat meant; null is the current one."""
 
