@@ -26,6 +26,7 @@ from drivers.transports import create_transport
 from timing import __version__
 from timing.control import board
 from timing.control.messages import CommandReply, read_command
+from timing.control.office_board import office_bodies
 from timing.control.publisher import Publisher
 from timing.journal import Entry, Journal, JournalReader, JournalWriter
 from timing.race.actions import Confirm, SetLapCounter
@@ -126,7 +127,7 @@ class Service:
                 await self._commit(
                     ServiceStarted(at_us=self.clock.now_us(), version=__version__, clock_speed=self.clock.anchor.speed)
                 )
-                if self.state.setup != self.setup:
+                if self.state.configured != self.setup:
                     await self._commit(SetupTaken(at_us=self.clock.now_us(), setup=self.setup))
                 await self._on_disk.join()
                 await self._serve(applying)
@@ -353,6 +354,9 @@ class Service:
                     self._offer(body)
                 self._offer(board.health_body(self.state))
                 self._offer(board.competition_body(self.state))
+                self._offer(board.meet_body(self.state))
+                for body in office_bodies(self.state):
+                    self._offer(body)
             else:
                 # The last word on a box must not wait for the next event, which may never come.
                 loop.call_at(devices_at_s + DEVICES_EVERY_S, self._dirty.set)

@@ -8,7 +8,7 @@ def run() -> int:
     from timing.paths import prepare_kernels
 
     prepare_kernels()
-    from timing.control.messages import json_schemas
+    from timing.control.topics import json_schemas
 
     print(json.dumps(json_schemas(), indent=2, ensure_ascii=False))
     return 0
