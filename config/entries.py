@@ -29,11 +29,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ranking: int | None = None
     transponders: tuple[str, ...] = ()
     uci_id: str | None = None
+    called: str = ""
+    """The whole name as people say it, where that is not the given name and then the surname (Xu Chao)."""
 
     @property
     def name(self) -> str:
-        """The given name, then the surname, as the rider says it."""
-        return f"{self.given} {self.surname}".strip()
+        """The whole name as the rider says it."""
+        return self.called or f"{self.given} {self.surname}".strip()
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -208,9 +208,12 @@ def _cell(cells: list[str], index: int) -> str:
 
 def _entry(row: int, cells: dict[str, str]) -> tuple[Entry, list[Problem]]:
     problems: list[Problem] = []
-    surname, given = cells.get("surname", ""), cells.get("given", "")
+    surname, given, called = cells.get("surname", ""), cells.get("given", ""), cells.get("name", "")
     if not surname:
-        surname, given = split_name(cells.get("name", ""), given)
+        surname, given = split_name(called, given)
+        called = ""
+    elif called == f"{given} {surname}".strip():
+        called = ""
     ranking = None
     said = cells.get("ranking", "").rstrip(".")
     if said.casefold() not in NO_RANKING:
@@ -229,6 +232,7 @@ def _entry(row: int, cells: dict[str, str]) -> tuple[Entry, list[Problem]]:
             ranking=ranking,
             transponders=tuple(dict.fromkeys(transponders)),
             uci_id=cells.get("uci_id", "").replace(" ", "") or None,
+            called=called,
         ),
         problems,
     )

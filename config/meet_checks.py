@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from config.addresses import MAX_PORT, address_problem
 from config.checks import Checker, check_paced_laps
 from config.competition_checks import check_competitions
+from config.databridge import check_databridge
 from config.device_options import option_problem
 from config.distances import keirin_distance
 from config.errors import ConfigError
@@ -54,6 +55,7 @@ def check_meet(meet: Meet, file: str) -> None:
     _check_people(meet, check)
     _check_heats(meet, check)
     check_competitions(meet, check)
+    check_databridge(meet, check)
 
 
 def check_setup(setup: Setup, file: str) -> None:

@@ -260,6 +260,13 @@ class Broker(Strict, frozen=True, kw_only=True):
     tls_ca_file: str = ""
 
 
+class Databridge(Strict, frozen=True, kw_only=True):
+    """Whether the meet is published as metarace's data bridge too, and below which topic: `<prefix>/<meet>/…`."""
+
+    enabled: bool = False
+    prefix: str = "db"
+
+
 class Meet(Strict, frozen=True, kw_only=True):
     """A competition: where, under which rules, with which boxes, riders and heats."""
 
@@ -274,6 +281,7 @@ class Meet(Strict, frozen=True, kw_only=True):
     pacers: tuple[Pacer, ...]
     heats: tuple[Heat, ...]
     broker: Broker = Broker()
+    databridge: Databridge = Databridge()
     date: str = ""
     competitions: tuple[Competition, ...] = ()
     sessions: tuple[Session, ...] = ()

@@ -230,7 +230,7 @@ def startlists(meet: str, folder: Path, /) -> int:
     Parameters
     ----------
     meet
-        Meet file (TOML) or the id of a shipped one.
+        Meet file (TOML) or the id of a shipped one; or a journal: then with the heats composed so far.
     folder
         The folder that FinishLynx reads (Options, Database); files of another program are left alone.
     """
@@ -240,11 +240,17 @@ def startlists(meet: str, folder: Path, /) -> int:
 
 
 @app.command
-def schemas() -> int:
-    """Print the JSON Schemas of every MQTT message."""
+def schemas(*, results: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Print the JSON Schemas of every MQTT message.
+
+    Parameters
+    ----------
+    results
+        The schema of `results --json` instead.
+    """
     from timing.commands.schemas import run as run_schemas
 
-    return run_schemas()
+    return run_schemas(results)
 
 
 def _command_errors() -> tuple[type[Exception], ...]:

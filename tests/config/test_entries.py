@@ -174,6 +174,15 @@ def test_a_name_in_one_cell_is_taken_apart(name: str, surname: str, given: str) 
     assert split_name(name) == (surname, given)
 
 
+def test_a_name_that_is_said_the_other_way_round_is_kept(tmp_path: Path) -> None:
+    text = "bib,name,surname,given\n22,Xu Chao,Xu,Chao\n4,Jason Kenny,Kenny,Jason\n"
+
+    xu, kenny = read_entries(file(tmp_path, text)).entries
+
+    assert (xu.name, xu.surname, xu.called) == ("Xu Chao", "Xu", "Xu Chao")
+    assert (kenny.name, kenny.called) == ("Jason Kenny", "")
+
+
 @given(st.lists(st.lists(st.text(max_size=12), max_size=8), max_size=8))
 def test_no_table_crashes_and_nothing_is_half_taken(table: list[list[str]]) -> None:
     try:
