@@ -27,6 +27,7 @@ from drivers.transports import create_transport
 from timing import __version__
 from timing.control import board
 from timing.control.messages import AliveMessage, CommandReply, read_command
+from timing.control.office_board import office_bodies
 from timing.control.publisher import Publisher
 from timing.journal import Entry, Journal, JournalReader, JournalWriter
 from timing.race.actions import Confirm, SetLapCounter
@@ -134,7 +135,7 @@ class Service:
                     ServiceStarted(at_us=self.clock.now_us(), version=__version__, clock_speed=self.clock.anchor.speed)
                 )
                 journaled = without_secrets(self.setup)
-                if self.state.setup != journaled:
+                if self.state.configured != journaled:
                     await self._commit(SetupTaken(at_us=self.clock.now_us(), setup=journaled))
                 await self._on_disk.join()
                 await self._serve(applying)
@@ -370,6 +371,9 @@ class Service:
                     self._offer(body)
                 self._offer(board.health_body(self.state))
                 self._offer(board.competition_body(self.state))
+                self._offer(board.meet_body(self.state))
+                for body in office_bodies(self.state):
+                    self._offer(body)
             else:
                 # The last word on a box must not wait for the next event, which may never come.
                 loop.call_at(devices_at_s + DEVICES_EVERY_S, self._dirty.set)
