@@ -63,7 +63,7 @@ def preview(state: "MeetState", command: Command) -> Preview | str:
     The meet's state is neither changed nor does it remember that somebody asked.
     """
     if isinstance(command.action, COMPETITION_ACTIONS):
-        return "an order of the race office has no preview: the competition shows what follows from it before it is settled"
+        return "an order of the race office has no preview: the competition shows what follows before it is settled"
     heat = state.heat_meant(command)
     refusal = refuse(state, command, heat)
     if refusal is not None or heat is None:
