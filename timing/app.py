@@ -26,6 +26,7 @@ from drivers.supervisor import DeviceSupervisor
 from drivers.transports import create_transport
 from timing import __version__
 from timing.control import board
+from timing.control.databridge.bridge import DataBridge
 from timing.control.messages import AliveMessage, CommandReply, read_command
 from timing.control.office_board import office_bodies
 from timing.control.publisher import Publisher
@@ -113,6 +114,8 @@ class Service:
         """Set whenever `shown` is new; for a view in the same process."""
         self._writer: JournalWriter
         self._publisher: Publisher
+        bridge = setup.meet.databridge
+        self._databridge = DataBridge(bridge.prefix, setup.meet.id) if bridge.enabled else None
         self._on_disk: asyncio.Queue[tuple[asyncio.Future[int], Event]] = asyncio.Queue()
         self._dirty = asyncio.Event()
         self._replying: dict[str, list[str]] = {}
@@ -361,6 +364,7 @@ class Service:
             current = board.current_body(self.state, picture)
             self._offer(current)
             self._offer(board.board_body(current))
+            self._bridge(picture, whole=False)
             if picture is not None:
                 self._turn_lap_counter(picture)
                 self._offer_heat(picture)
@@ -374,6 +378,7 @@ class Service:
                 self._offer(board.meet_body(self.state))
                 for body in office_bodies(self.state):
                     self._offer(body)
+                self._bridge(picture, whole=True)
             else:
                 # The last word on a box must not wait for the next event, which may never come.
                 loop.call_at(devices_at_s + DEVICES_EVERY_S, self._dirty.set)
@@ -414,6 +419,13 @@ class Service:
 
     def _offer(self, body: board.Body) -> None:
         self._publisher.offer(body, self.state.journal_id, self.state.latest_us)
+
+    def _bridge(self, picture: HeatPicture | None, whole: bool) -> None:
+        """What differs on the data bridge: what is on the track at every picture, the whole of it now and then."""
+        if self._databridge is not None:
+            bridge = self._databridge
+            for topic, payload in bridge.changes(self.state) if whole else bridge.current(self.state, picture):
+                self._publisher.offer_raw(topic, payload)
 
     async def connected(self) -> None:
         """Wait until the broker is reached. Call it after `ready`."""

@@ -262,7 +262,8 @@ class Publisher:
             topic, payload = self._replies.popleft()
             return topic, payload, False
         if not self._stream and not self._waiting:
-            topic, _ = self._raw_waiting.popitem()
+            topic = next(iter(self._raw_waiting))
+            del self._raw_waiting[topic]
             return topic, self._raw[topic], True
         if self._next_sequence >= self._reserved_until:
             self._reserved_until = await self._reserve()
