@@ -6,13 +6,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SPEED ?= 1
+TOKYO_SPEED ?= 50
 HEATS ?= 1000
 SEED ?= 1
 
-.PHONY: demo test lint bench soak screenshots lock clean test-packages
+.PHONY: demo demo-tokyo test lint bench soak screenshots lock clean test-packages
 
 demo: $(STAMP)
 	$(BIN)/velodrome demo --speed $(SPEED)
+
+# The whole men's keirin of Tokyo 2020 from the entry list to the results book, on simulated hardware
+demo-tokyo: $(STAMP)
+	$(BIN)/velodrome demo --competition --headless --speed $(TOKYO_SPEED) --folder build/tokyo
+	$(BIN)/velodrome communique print build/tokyo/latest/meet.journal --folder build/tokyo/communiques
+	$(BIN)/velodrome communique book build/tokyo/latest/meet.journal build/tokyo/results-book.pdf
 
 test: $(STAMP) test-packages lint
 	$(BIN)/python -m pytest

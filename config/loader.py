@@ -1,4 +1,4 @@
-"""Reads venues, rule books and meets: by the id of a shipped one or by the path of a file.
+"""Reads venues, rule books, meets and formats: by the id of a shipped one or by the path of a file.
 
 Everything that leaves this module has been checked; everything that cannot be used raises `ConfigError`,
 whose text is one line for the user.
@@ -15,9 +15,12 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from config.checks import check_rules, check_venue
+from config.checks import Checker, check_rules, check_venue
+from config.competition_checks import check_formats
 from config.distances import heat_distance, keirin_distance
 from config.errors import ABSENT, ConfigError
+from config.format_checks import check_format, check_table, resolve_table, single
+from config.formats import Format, FormatSet, FormatTable
 from config.meet_checks import check_meet, check_setup
 from config.models import Meet, RuleBook, Setup, Venue
 from config.shape import closest, to_struct
@@ -27,6 +30,7 @@ __all__ = [
     "Kind",
     "heat_distance",
     "keirin_distance",
+    "load_format",
     "load_meet",
     "load_rules",
     "load_setup",
@@ -34,16 +38,17 @@ __all__ = [
     "shipped",
 ]
 
-Kind = Literal["venues", "rules", "meets"]
+Kind = Literal["venues", "rules", "meets", "formats"]
 T = TypeVar("T", bound=msgspec.Struct)
 
-_SINGULAR: Final[dict[Kind, str]] = {"venues": "venue", "rules": "rule book", "meets": "meet"}
+_SINGULAR: Final[dict[Kind, str]] = {"venues": "venue", "rules": "rule book", "meets": "meet", "formats": "format"}
+_FOLDER: Final[dict[Kind, str]] = {"venues": "venues", "rules": "rules", "meets": "meets", "formats": "rules/formats"}
 _SYNTAX_ERROR = re.compile(r"(?P<reason>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|(?P<end>.*))\)")
 
 
 def shipped(kind: Kind) -> list[str]:
-    """Ids of the shipped venues, rule books or meets, sorted."""
-    names = (entry.name for entry in (resources.files("config") / kind).iterdir())
+    """Ids of the shipped venues, rule books, meets or formats, sorted."""
+    names = (entry.name for entry in resources.files("config").joinpath(_FOLDER[kind]).iterdir())
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
@@ -55,6 +60,29 @@ def load_venue(id_or_path: str | Path, relative_to: Path | None = None) -> Venue
 def load_rules(id_or_path: str | Path, relative_to: Path | None = None) -> RuleBook:
     """Read and check a rule book; a relative path counts from the folder `relative_to`."""
     return _load(_find("rules", id_or_path, relative_to), RuleBook, check_rules)
+
+
+def load_format(id_or_path: str | Path, relative_to: Path | None = None) -> FormatSet:
+    """Read and check a format, or a table that chooses one by the number of riders, with all that it can choose.
+
+    A relative path counts from the folder `relative_to`, one inside a table from the table's folder.
+    """
+    return _load_format(_find("formats", id_or_path, relative_to))
+
+
+def _load_cited_format(reference: str, source: "_Source", key: str) -> FormatSet:
+    return _load_format(_find("formats", reference, source.folder, cited_by=(source.name, key)))
+
+
+def _load_format(source: "_Source") -> FormatSet:
+    if "choose" not in _parse(source):
+        return single(_load(source, Format, check_format))
+    table = _load(source, FormatTable, check_table)
+    cited = [
+        _find("formats", choice.format, source.folder, cited_by=(source.name, f"choose[{index}].format"))
+        for index, choice in enumerate(table.choose)
+    ]
+    return resolve_table(table, [_load(one, Format, check_format) for one in cited], source.name)
 
 
 def load_meet(id_or_path: str | Path) -> Meet:
@@ -72,11 +100,17 @@ def load_setup(id_or_path: str | Path) -> Setup:
     meet = _load(source, Meet, check_meet)
     venue = _find("venues", meet.venue, source.folder, cited_by=(source.name, "venue"))
     rules = _find("rules", meet.rules, source.folder, cited_by=(source.name, "rules"))
+    formats = {
+        one.id: _load_cited_format(one.format, source, f"competitions[{index}].format")
+        for index, one in enumerate(meet.competitions)
+    }
     setup = Setup(
         meet=meet,
         venue=_load(venue, Venue, check_venue),
         rules=_load(rules, RuleBook, check_rules),
+        formats=formats,
     )
+    check_formats(meet, formats, setup.rules, Checker(source.name))
     check_setup(setup, source.name)
     return setup
 
@@ -127,7 +161,7 @@ def _path_problem(path: Path) -> str | None:
 def _find_shipped(kind: Kind, name: str, cited_by: tuple[str, str] | None) -> _Source:
     ids = shipped(kind)
     if name in ids:
-        return _Source(f"{name}.toml", resources.files("config") / kind / f"{name}.toml", None)
+        return _Source(f"{name}.toml", resources.files("config").joinpath(_FOLDER[kind], f"{name}.toml"), None)
     allowed = (
         f"no {_SINGULAR[kind]} of this name is shipped{closest(name, ids)} "
         f"Shipped: {', '.join(ids)}; the path of an own file ends in .toml"

@@ -1,15 +1,18 @@
 """What a meet may say beyond the types of its keys: alone, and together with its venue and rule book."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from importlib.metadata import entry_points
 
 from config.addresses import MAX_PORT, address_problem
 from config.checks import Checker, check_paced_laps
+from config.competition_checks import check_competitions
 from config.console_checks import check_console
+from config.databridge import check_databridge
 from config.device_options import option_problem
 from config.distances import keirin_distance
 from config.errors import ConfigError
+from config.local_times import is_local_time
 from config.models import Device, Heat, Meet, Onward, Pacer, Rider, Setup
 from config.shape import closest, join_key
 
@@ -53,6 +56,8 @@ def check_meet(meet: Meet, file: str) -> None:
     _check_devices(meet, check)
     _check_people(meet, check)
     _check_heats(meet, check)
+    check_competitions(meet, check)
+    check_databridge(meet, check)
 
 
 def check_setup(setup: Setup, file: str) -> None:
@@ -258,7 +263,7 @@ def _check_heat(heat: Heat, key: str, check: Checker) -> None:
             )
     if heat.scheduled:
         check.require(
-            _is_local_time(heat.scheduled),
+            is_local_time(heat.scheduled),
             f"{key}.scheduled",
             heat.scheduled,
             'must be a local time without offset like "2021-08-08T11:51"',
@@ -316,11 +321,3 @@ def _is_date(text: str) -> bool:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-
-
-def _is_local_time(text: str) -> bool:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return moment.tzinfo is None and text.startswith(moment.isoformat(timespec="minutes"))

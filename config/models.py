@@ -8,15 +8,12 @@ from typing import Literal
 
 import msgspec
 
-EventKind = Literal["keirin"]
+from config.formats import FormatSet
+from config.strict import EventKind, Strict
+
 PaceShape = Literal["linear_distance", "constant_acceleration", "hold_ramp_hold"]
 PassingRule = Literal["front_wheel", "rear_wheel"]
 LineName = Literal["finish", "pursuit_home", "pursuit_back", "l200", "l100"]
-
-
-class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table in one of our TOML files: an unknown key is an error."""
-
 
 # -- venue ---------------------------------------------------------------------------------------------------
 
@@ -164,7 +161,7 @@ class Device(Strict, frozen=True, kw_only=True):
     transport_delay_us: int = 300
     """Shortest time from the box's stamp to our read, for boxes that cannot be asked for their clock."""
     resolution_us: int = 1_000
-    options: dict[str, str] = {}
+    options: dict[str, str] = msgspec.field(default_factory=dict)
     """Settings of the protocol (`config.device_options`), read by its session."""
 
 
@@ -230,6 +227,40 @@ class Heat(Strict, frozen=True, kw_only=True):
     """Who goes on, and to what; empty after a final."""
 
 
+class RoundTime(Strict, frozen=True, kw_only=True):
+    """When a round of a competition is planned: its first heat, and the time between two heats."""
+
+    round: str
+    starts: str
+    """Local time, ISO 8601 without offset (`2021-08-07T15:48`)."""
+    every_s: int = 390
+    """4.5 min for a heat and 2 min to change over (track-rules §1.12)."""
+
+
+class Competition(Strict, frozen=True, kw_only=True):
+    """An event for one category, from the entry list to the classification. Its heats arise as it is composed."""
+
+    id: str
+    name: str
+    category: str
+    format: str
+    """Id of a shipped format, or a path to one relative to the meet file."""
+    pacer: str
+    event: EventKind = "keirin"
+    heat_prefix: str = ""
+    """Stands before the heat ids of the format: needed where a meet has two competitions."""
+    times: tuple[RoundTime, ...] = ()
+
+
+class Session(Strict, frozen=True, kw_only=True):
+    """A block of the programme. A heat belongs to the last session that starts no later."""
+
+    id: str
+    name: str
+    starts: str
+    """Local time, ISO 8601 without offset."""
+
+
 class Broker(Strict, frozen=True, kw_only=True):
     """The MQTT broker that distributes to race control. `embedded` starts one inside the process."""
 
@@ -279,6 +310,13 @@ class Console(Strict, frozen=True, kw_only=True):
     accounts: tuple[Account, ...] = ()
 
 
+class Databridge(Strict, frozen=True, kw_only=True):
+    """Whether the meet is published as metarace's data bridge too, and below which topic: `<prefix>/<meet>/…`."""
+
+    enabled: bool = False
+    prefix: str = "db"
+
+
 class Meet(Strict, frozen=True, kw_only=True):
     """A competition: where, under which rules, with which boxes, riders and heats."""
 
@@ -294,7 +332,10 @@ class Meet(Strict, frozen=True, kw_only=True):
     heats: tuple[Heat, ...]
     broker: Broker = Broker()
     console: Console = Console()
+    databridge: Databridge = Databridge()
     date: str = ""
+    competitions: tuple[Competition, ...] = ()
+    sessions: tuple[Session, ...] = ()
     transponder_to_front_m: float = 0.334
     """From a rider's transponder forward to the foremost point of the front wheel, where no rider's own is given."""
 
@@ -305,3 +346,5 @@ class Setup(Strict, frozen=True, kw_only=True):
     meet: Meet
     venue: Venue
     rules: RuleBook
+    formats: dict[str, FormatSet] = msgspec.field(default_factory=dict)
+    """The format of each competition, by the competition's id."""

@@ -26,7 +26,9 @@ from drivers.supervisor import DeviceSupervisor
 from drivers.transports import create_transport
 from timing import __version__
 from timing.control import board
+from timing.control.databridge.bridge import DataBridge
 from timing.control.messages import AliveMessage, CommandReply, read_command
+from timing.control.office_board import office_bodies
 from timing.control.publisher import Publisher
 from timing.journal import Entry, Journal, JournalReader, JournalWriter
 from timing.race.actions import Confirm, SetLapCounter
@@ -112,6 +114,8 @@ class Service:
         """Set whenever `shown` is new; for a view in the same process."""
         self._writer: JournalWriter
         self._publisher: Publisher
+        bridge = setup.meet.databridge
+        self._databridge = DataBridge(bridge.prefix, setup.meet.id) if bridge.enabled else None
         self._on_disk: asyncio.Queue[tuple[asyncio.Future[int], Event]] = asyncio.Queue()
         self._dirty = asyncio.Event()
         self._replying: dict[str, list[str]] = {}
@@ -134,7 +138,7 @@ class Service:
                     ServiceStarted(at_us=self.clock.now_us(), version=__version__, clock_speed=self.clock.anchor.speed)
                 )
                 journaled = without_secrets(self.setup)
-                if self.state.setup != journaled:
+                if self.state.configured != journaled:
                     await self._commit(SetupTaken(at_us=self.clock.now_us(), setup=journaled))
                 await self._on_disk.join()
                 await self._serve(applying)
@@ -360,6 +364,7 @@ class Service:
             current = board.current_body(self.state, picture)
             self._offer(current)
             self._offer(board.board_body(current))
+            self._bridge(picture, whole=False)
             if picture is not None:
                 self._turn_lap_counter(picture)
                 self._offer_heat(picture)
@@ -370,6 +375,10 @@ class Service:
                     self._offer(body)
                 self._offer(board.health_body(self.state))
                 self._offer(board.competition_body(self.state))
+                self._offer(board.meet_body(self.state))
+                for body in office_bodies(self.state):
+                    self._offer(body)
+                self._bridge(picture, whole=True)
             else:
                 # The last word on a box must not wait for the next event, which may never come.
                 loop.call_at(devices_at_s + DEVICES_EVERY_S, self._dirty.set)
@@ -410,6 +419,13 @@ class Service:
 
     def _offer(self, body: board.Body) -> None:
         self._publisher.offer(body, self.state.journal_id, self.state.latest_us)
+
+    def _bridge(self, picture: HeatPicture | None, whole: bool) -> None:
+        """What differs on the data bridge: what is on the track at every picture, the whole of it now and then."""
+        if self._databridge is not None:
+            bridge = self._databridge
+            for topic, payload in bridge.changes(self.state) if whole else bridge.current(self.state, picture):
+                self._publisher.offer_raw(topic, payload)
 
     async def connected(self) -> None:
         """Wait until the broker is reached. Call it after `ready`."""

@@ -10,8 +10,10 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from timing import __version__
+from timing.cli_office import add_commands
 
 app = App(name="velodrome", version=__version__, help="Live velodrome timing and race control.")
+add_commands(app)
 
 Json = Annotated[bool, Parameter(negative=(), help="Print one JSON document on standard output.")]
 Headless = Annotated[bool, Parameter(negative=(), help="No live view in the terminal.")]
@@ -28,6 +30,7 @@ def demo(
     script: str = "tokyo2020-men-keirin",
     folder: Path | None = None,
     console: bool | None = None,
+    competition: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Ride the Tokyo 2020 men's keirin on simulated hardware: pty serial, TCP, MQTT, journal, the whole chain.
 
@@ -47,10 +50,12 @@ def demo(
         Where runs are kept, instead of the state folder.
     console
         Start the consoles of race control as well, and print their address; by default unless --headless.
+    competition
+        The whole competition with its race office: entries, draws, start lists, advancement, communiqués.
     """
     from timing.commands.demo import run
 
-    return run(heat, all, speed, headless, json, script, folder, console)
+    return run(heat, all, speed, headless, json, script, folder, console, competition)
 
 
 @app.command
@@ -223,8 +228,23 @@ def results(journal: Path, /, *, heat: str | None = None, json: Json = False) ->
 
 
 @app.command
-def verify(journal: Path, /) -> int:
-    """Prove that a journal is whole and that replay gives what was shown live. Exit code 1 when it is not."""
+def verify(journal: Path, document: Path | None = None, /) -> int:
+    """Prove that a journal is whole and that replay gives what was shown live. Exit code 1 when it is not.
+
+    Parameters
+    ----------
+    journal
+        The journal of the meet.
+    document
+        A printed communiqué: check instead that it is what the journal says, to the byte.
+    """
+    if document is not None:
+        from timing.paths import prepare_kernels
+
+        prepare_kernels()
+        from timing.commands.communiques import check
+
+        return check(journal, document)
     from timing.commands.journals import verify as run_verify
 
     return run_verify(journal)
@@ -260,7 +280,7 @@ def startlists(meet: str, folder: Path, /) -> int:
     Parameters
     ----------
     meet
-        Meet file (TOML) or the id of a shipped one.
+        Meet file (TOML) or the id of a shipped one; or a journal: then with the heats composed so far.
     folder
         The folder that FinishLynx reads (Options, Database); files of another program are left alone.
     """
@@ -270,18 +290,27 @@ def startlists(meet: str, folder: Path, /) -> int:
 
 
 @app.command
-def schemas() -> int:
-    """Print the JSON Schemas of every MQTT message."""
+def schemas(*, results: Annotated[bool, Parameter(negative=())] = False) -> int:
+    """Print the JSON Schemas of every MQTT message.
+
+    Parameters
+    ----------
+    results
+        The schema of `results --json` instead.
+    """
     from timing.commands.schemas import run as run_schemas
 
-    return run_schemas()
+    return run_schemas(results)
 
 
 def _command_errors() -> tuple[type[Exception], ...]:
     """The roots of the exception trees that are meant for people; everything else is a fault of ours."""
+    from config.entry_files import EntryFileError
     from config.errors import ConfigError
     from drivers.errors import DriverError
+    from timing.commands.errors import OfficeError
     from timing.control.broker import BrokerError
+    from timing.control.communique.pdf import DocumentError
     from timing.control.console.job import ConsoleError, PasswordError
     from timing.core.runtime import KernelCacheError
     from timing.demo.errors import DemoError
@@ -291,6 +320,9 @@ def _command_errors() -> tuple[type[Exception], ...]:
 
     return (
         ConfigError,
+        EntryFileError,
+        OfficeError,
+        DocumentError,
         DriverError,
         BrokerError,
         ConsoleError,

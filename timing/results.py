@@ -3,6 +3,7 @@
 Its names are a contract (DESIGN §9). Schema `velodrome/results/1`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -39,15 +40,28 @@ class HeatResult(msgspec.Struct, frozen=True):
     pace: PaceReport
 
 
+class ClassifiedRow(msgspec.Struct, frozen=True):
+    """A rider of a classification. `rank` is null where the rule leaves it open (DNS in a final) and for DSQ."""
+
+    competition: str
+    rank: int | None
+    bib: str
+    name: str
+    nation: str | None
+    status: str | None
+    final: bool
+    """Whether nothing that is still to be ridden can change it."""
+
+
 class Results(msgspec.Struct, frozen=True):
-    """The meet. `classification` is empty until rounds exist."""
+    """The meet. `classification` is empty where the meet has no competition."""
 
     schema: str
     meet: str
     name: str
     journal_id: int
     heats: tuple[HeatResult, ...]
-    classification: tuple[dict[str, Any], ...] = ()
+    classification: tuple[ClassifiedRow, ...] = ()
 
 
 class UnknownHeat(Exception):
@@ -87,7 +101,24 @@ def results(state: MeetState, heat: str | None = None) -> Results:
         name=meet.name if meet is not None else "",
         journal_id=state.journal_id,
         heats=tuple(heat_result(state.picture(name)) for name in chosen),
+        classification=() if heat is not None else tuple(classified(state)),
     )
+
+
+def classified(state: MeetState) -> Iterator[ClassifiedRow]:
+    """The classification of every competition of the meet, as it stands."""
+    for view in state.office.views(state.outcome):
+        names = {one.entry.bib: one.entry for one in view.entries}
+        for line in view.classification:
+            entry = names[line.bib]
+            yield ClassifiedRow(
+                view.competition, line.rank, line.bib, entry.name, entry.nation, line.status, line.settled
+            )
+
+
+def results_schema() -> dict[str, Any]:
+    """JSON Schema of the results document (deploy/schemas/results.json)."""
+    return msgspec.json.schema(Results)
 
 
 def results_json(state: MeetState, heat: str | None = None) -> str:

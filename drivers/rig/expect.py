@@ -22,7 +22,8 @@ from typing import Final, Literal
 import msgspec
 
 from config.errors import ConfigError
-from config.models import Heat, Setup, Strict
+from config.models import Heat, Setup
+from config.strict import Strict
 
 STATES: Final = ("finished", "provisional", "official", "stopped", "bell", "sprint", "paced", "pacer_run", "")
 

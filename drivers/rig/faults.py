@@ -44,7 +44,8 @@ from typing import Final
 import msgspec
 
 from config.errors import ConfigError
-from config.models import Device, Setup, Strict
+from config.models import Device, Setup
+from config.strict import Strict
 
 LATE_MS: Final = 2_000
 NOISE_BYTES: Final = 12

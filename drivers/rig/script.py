@@ -27,8 +27,9 @@ from typing import Any, Final
 import msgspec
 
 from config.errors import ABSENT, ConfigError
-from config.models import Heat, Setup, Strict
+from config.models import Heat, Setup
 from config.shape import closest, to_struct
+from config.strict import Strict
 from drivers.rig.expect import Expect, check_expect
 from drivers.rig.faults import Faults, check_faults
 

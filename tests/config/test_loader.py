@@ -42,7 +42,8 @@ def test_an_id_like_no_other_is_answered_with_all_shipped() -> None:
 
 def test_a_file_that_does_not_exist_is_named_with_the_shipped_ones() -> None:
     assert refusal(load_setup, "meets/none.toml") == (
-        "meets/none.toml: does not exist; give a meet file or one of: club-night, tokyo2020-men-keirin"
+        "meets/none.toml: does not exist; give a meet file or one of: club-night, tokyo2020-men-keirin, "
+        "tokyo2020-men-keirin-rounds"
     )
 
 
@@ -50,7 +51,8 @@ def test_a_folder_is_no_meet(edit: Edit, tmp_path: Path) -> None:
     (tmp_path / "night.toml").mkdir()
     edit("meets", "club-night")
     assert refusal(load_setup, "night.toml") == (
-        "night.toml: is a folder, not a file; give a meet file or one of: club-night, tokyo2020-men-keirin"
+        "night.toml: is a folder, not a file; give a meet file or one of: club-night, tokyo2020-men-keirin, "
+        "tokyo2020-men-keirin-rounds"
     )
 
 

@@ -27,6 +27,7 @@ def run(
     script: str,
     folder: Path | None,
     console: bool | None,
+    competition: bool = False,
 ) -> int:
     """Ride the heats, print the results. Returns the exit code; raises KeyboardInterrupt after Ctrl-C."""
     from timing.demo.errors import DemoError
@@ -40,22 +41,26 @@ def run(
     from timing.demo.runs import clear_old_runs, demo_folder, only_demo
 
     base = folder.resolve() if folder is not None else demo_folder(state_folder())
-    heats = choose_heats(heat, everything)
+    if competition and (heat is not None or everything):
+        raise DemoError("--competition rides the whole competition: leave --heat and --all out")
+    heats = choose_heats(heat, everything or competition)
     chosen = choose_script(script, heats)
     errors = Console(stderr=True)
     with only_demo(base):
-        run_folder = _take_up_or_begin(errors, base, heats, chosen, speed)
+        run_folder = _take_up_or_begin(errors, base, heats, chosen, speed, competition)
         clear_old_runs(base)
         with_console = not headless if console is None else console
         return _ride_and_report(run_folder, errors, (headless, with_console), json)
 
 
-def _take_up_or_begin(errors: Console, base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path:
+def _take_up_or_begin(
+    errors: Console, base: Path, heats: tuple[str, ...], script: str, speed: float, competition: bool
+) -> Path:
     from timing.demo.runs import new_run, unfinished_run
 
-    run_folder = unfinished_run(base, heats, script, speed)
+    run_folder = unfinished_run(base, heats, script, speed, competition)
     if run_folder is None:
-        return new_run(base, heats, script, speed)
+        return new_run(base, heats, script, speed, competition)
     errors.print(f"continuing the demo run that was cut off: {run_folder}", highlight=False, soft_wrap=True)
     return run_folder
 

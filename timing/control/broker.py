@@ -16,6 +16,10 @@ class BrokerError(Exception):
     """The broker cannot be used as configured; the message says why and how to mend it."""
 
 
+class NoAnswer(BrokerError):
+    """The timing service cannot be reached over its broker."""
+
+
 def client_options(broker: Broker) -> dict[str, Any]:
     """Arguments for `aiomqtt.Client` that reach this broker. Raises BrokerError for unreadable secrets."""
     options: dict[str, Any] = {"hostname": broker.host, "port": broker.port}

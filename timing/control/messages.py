@@ -5,14 +5,14 @@ journal is in it) and `generated_us`. Their JSON Schemas are generated from thes
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from config.models import PaceCurve, PaceTolerance, PenaltyReason, StatusCode
-from timing.race.actions import AnyAction
 from timing.race.degraded import LoopHealth
 from timing.race.earlier import AttemptPace
+from timing.race.events import MeetAction
 from timing.race.history import HistoryEntry
 from timing.race.meet import DeviceView, InboxItem, PassingNews
 from timing.race.picture import (
@@ -273,7 +273,7 @@ class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     id: CommandId
     actor: str
     role: str
-    action: AnyAction
+    action: MeetAction
     heat: str | None = None
     reply_to: ReplyTopic | None = None
     seen: int | None = None
@@ -337,14 +337,3 @@ TOPIC_MESSAGES: dict[str, type[msgspec.Struct]] = {
     "commands": CommandRequest,
     "replies/<id>": CommandReply,
 }
-
-
-def json_schemas() -> dict[str, Any]:
-    """JSON Schema of every topic's message, by topic below `velodrome/<meet>/`."""
-    schemas, components = msgspec.json.schema_components(
-        TOPIC_MESSAGES.values(), ref_template="#/components/schemas/{name}"
-    )
-    return {
-        "topics": dict(zip(TOPIC_MESSAGES, schemas, strict=True)),
-        "components": {"schemas": components},
-    }

@@ -87,6 +87,8 @@ class Publisher:
         self._stream: deque[tuple[str, _Waiting]] = deque()
         self._dropped = 0
         self._replies: deque[tuple[str, bytes]] = deque(maxlen=REPLIES_KEPT)
+        self._raw: dict[str, bytes] = {}
+        self._raw_waiting: dict[str, None] = {}
         self._last: dict[str, bytes] = {}
         self._retained: dict[str, _Sent] = {}
         self._sent: deque[_Sent] = deque(maxlen=REPEAT_MESSAGES)
@@ -102,6 +104,12 @@ class Publisher:
             return
         self._last[body.topic] = encoded
         self._waiting[body.topic] = _Waiting(encoded, body.schema, journal_id, generated_us)
+        self._work.set()
+
+    def offer_raw(self, topic: str, payload: bytes) -> None:
+        """Publish a retained payload as it is, under a whole topic outside `velodrome/<meet>`, without a `seq`."""
+        self._raw[topic] = payload
+        self._raw_waiting[topic] = None
         self._work.set()
 
     def stream(self, topic: str, schema: str, fields: object, journal_id: int, generated_us: int) -> None:
@@ -129,7 +137,7 @@ class Publisher:
     @property
     def retained(self) -> dict[str, bytes]:
         """The newest payload of every retained topic: what a broker that forgot it is told again."""
-        return {topic: sent.payload for topic, sent in self._retained.items()}
+        return {topic: sent.payload for topic, sent in self._retained.items()} | self._raw
 
     @property
     def idle(self) -> bool:
@@ -138,7 +146,7 @@ class Publisher:
 
     @property
     def _queued(self) -> bool:
-        return bool(self._waiting or self._stream or self._replies)
+        return bool(self._waiting or self._stream or self._replies or self._raw_waiting)
 
     async def run(self) -> None:
         """Connect, send, notice the loss, connect again; until cancelled."""
@@ -200,6 +208,9 @@ class Publisher:
         for seq in sorted(recent):
             sent = recent[seq]
             await client.publish(sent.topic, sent.payload, qos=1, retain=sent.retain)
+        for topic in tuple(self._raw):
+            self._raw_waiting.pop(topic, None)
+            await client.publish(topic, self._raw[topic], qos=1, retain=True)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
@@ -246,10 +257,14 @@ class Publisher:
             in_flight.clear()
 
     async def _next(self) -> tuple[str, bytes, bool]:
-        """The next message with its sequence number; answers first, then the stream, then snapshots."""
+        """The next message with its sequence number; answers first, then the stream, snapshots, what has no number."""
         if self._replies:
             topic, payload = self._replies.popleft()
             return topic, payload, False
+        if not self._stream and not self._waiting:
+            topic = next(iter(self._raw_waiting))
+            del self._raw_waiting[topic]
+            return topic, self._raw[topic], True
         if self._next_sequence >= self._reserved_until:
             self._reserved_until = await self._reserve()
         if self._stream:

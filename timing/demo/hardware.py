@@ -104,9 +104,10 @@ async def _serve(folder: Path, plan: Plan) -> None:
     from drivers.rig.rig import Rig
     from drivers.rig.script import load_script
 
-    broker = msgspec.structs.replace(plan.setup.meet.broker, port=plan.cable_port)
-    meet = msgspec.structs.replace(plan.setup.meet, broker=broker)
-    setup = msgspec.structs.replace(plan.setup, meet=meet)
+    known = plan.hardware or plan.setup
+    broker = msgspec.structs.replace(known.meet.broker, port=plan.cable_port)
+    meet = msgspec.structs.replace(known.meet, broker=broker)
+    setup = msgspec.structs.replace(known, meet=meet)
     rig = Rig(setup, load_script(plan.script), HostClock(plan.anchor))
     serving = asyncio.create_task(rig.run())
     opened = asyncio.create_task(rig.ready.wait())

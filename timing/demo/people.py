@@ -18,7 +18,8 @@ from timing.app import Service
 from timing.control.broker import client_options
 from timing.control.messages import CommandReply, CommandRequest
 from timing.demo.errors import DemoError
-from timing.race.actions import AnyAction, Arm, Confirm, OpenHeat, Restart, Stop
+from timing.race.actions import Arm, Confirm, OpenHeat, Restart, Stop
+from timing.race.events import MeetAction
 from timing.race.picture import RACING_STATES, HeatPicture
 
 REPLY_TIMEOUT_S = 2.0
@@ -74,14 +75,21 @@ class People:
             await self._client.subscribe(f"{self._base}/replies/#", qos=1)
             self._listening = listening = asyncio.create_task(self._listen())
             try:
-                for heat in heats:
-                    picture = await self._ride_heat(heat)
-                    if heat not in self._ridden:
-                        self._ridden.add(heat)
-                        self._told(picture)
+                await self._ride_all(heats)
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
+
+    async def _ride_all(self, heats: tuple[str, ...]) -> None:
+        for heat in heats:
+            picture = await self._ride_heat(heat)
+            if heat not in self._ridden:
+                self._ridden.add(heat)
+                self._told(picture)
+
+    async def _ready_to_confirm(self, heat: str, picture: HeatPicture) -> bool:
+        """Whether nothing has to be ruled on before the president signs."""
+        return True
 
     async def _listen(self) -> None:
         async for message in self._client.messages:
@@ -117,7 +125,8 @@ class People:
         elif picture.state == "stopped":
             await self._order(f"restart-{key}", "starter", Restart(reason="the hardware is back"))
         elif picture.state == "provisional" and watch.quiet_us() > RESULT_STUDIED_US:
-            await self._order(f"confirm-{key}", "president", Confirm())
+            if await self._ready_to_confirm(heat, picture):
+                await self._order(f"confirm-{key}", "president", Confirm())
         elif picture.state in RACING_STATES | {"pacer_run"} and watch.cut_off():
             reason = "no signal from the track: the simulated hardware was cut off"
             await self._order(f"stop-{key}", "starter", Stop(reason=reason))
@@ -125,8 +134,8 @@ class People:
         else:
             await watch.look(self._service.changed)
 
-    async def _order(self, name: str, role: str, action: AnyAction) -> None:
-        """Send a command until it is answered: the same id counts once.
+    async def _order(self, name: str, role: str, action: MeetAction) -> CommandReply:
+        """Send a command until it is answered: the same id counts once. Returns the answer.
 
         Raises aiomqtt.MqttError when no answer comes: the connection hears nothing and has to be made anew.
         """
@@ -151,6 +160,7 @@ class People:
         if not reply.accepted:
             log.warning("refused", id=reply.id, reason=reply.reason)
             await asyncio.sleep(0.1)
+        return reply
 
     async def _wait_for_boxes(self) -> None:
         """Do not start before the decoders are live and their clocks are known."""

@@ -12,6 +12,7 @@ from timing.app import ClockAnchor
 from timing.demo.errors import DemoError
 
 MEET = "tokyo2020-men-keirin"
+COMPETITION_MEET = "tokyo2020-men-keirin-rounds"
 DEFAULT_HEAT = "final-a"
 PLAN_FILE = "plan.json"
 
@@ -27,6 +28,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cable_port: int
     """Where the simulated boxes find the broker: the end of `timing.demo.cable`."""
     finished: bool = False
+    hardware: Setup | None = None
+    """The meet as the simulated hardware knows it, where its heats are not in the service's meet file."""
+    competition: bool = False
+    """Whether the race office works too: from the entries to the classification."""
 
 
 def choose_heats(heat: str | None, everything: bool) -> tuple[str, ...]:
@@ -73,13 +78,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def local_setup(folder: Path) -> Setup:
+def local_setup(folder: Path, meet_id: str = MEET) -> Setup:
     """The demo meet with every device at an address of this machine: ptys in the folder, free local ports."""
-    setup = load_setup(MEET)
+    setup = load_setup(meet_id)
     devices = tuple(_local_device(device, folder) for device in setup.meet.devices)
     broker = Broker(host="127.0.0.1", port=free_port(), embedded=True)
     meet = msgspec.structs.replace(setup.meet, devices=devices, broker=broker)
     return msgspec.structs.replace(setup, meet=meet)
+
+
+def hardware_setup(service: Setup) -> Setup:
+    """What the riders know: the published heats, at the addresses of the service's meet."""
+    ridden = load_setup(MEET)
+    meet = msgspec.structs.replace(
+        ridden.meet, id=service.meet.id, devices=service.meet.devices, broker=service.meet.broker
+    )
+    return msgspec.structs.replace(ridden, meet=meet)
 
 
 def _local_device(device: Device, folder: Path) -> Device:

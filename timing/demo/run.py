@@ -17,6 +17,7 @@ from timing.control.terminal import live_view
 from timing.demo.cable import Cable
 from timing.demo.errors import DemoError
 from timing.demo.hardware import is_running, renew_lease, start_hardware
+from timing.demo.office_people import OfficePeople
 from timing.demo.people import People
 from timing.demo.plan import Plan, read_plan
 from timing.race.meet import MeetState
@@ -113,7 +114,8 @@ async def _ride_heats(plan: Plan, service: Service, cable: Cable, told: Told) ->
     except TimeoutError as error:
         raise DemoError(f"the service did not reach its broker in {CONNECT_TIMEOUT_S:g} s") from error
     await cable.plug_in()
-    await People(service, plan.setup.meet.broker, told).ride(plan.heats)
+    people = OfficePeople if plan.competition else People
+    await people(service, plan.setup.meet.broker, told).ride(plan.heats)
 
 
 async def _listening(service: Service) -> None:

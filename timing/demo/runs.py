@@ -14,7 +14,17 @@ import msgspec
 from timing.app import ClockAnchor
 from timing.demo.errors import DemoError
 from timing.demo.hardware import is_running
-from timing.demo.plan import PLAN_FILE, Plan, free_port, local_setup, read_plan, write_plan
+from timing.demo.plan import (
+    COMPETITION_MEET,
+    MEET,
+    PLAN_FILE,
+    Plan,
+    free_port,
+    hardware_setup,
+    local_setup,
+    read_plan,
+    write_plan,
+)
 
 LATEST = "latest"
 LOCK_FILE = "demo.lock"
@@ -52,15 +62,24 @@ def only_demo(base: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path:
+def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float, competition: bool = False) -> Path:
     """Make the folder of a new run and write its plan. Raises DemoError when it cannot be written."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = base / f"{stamp}-{os.getpid()}"
     try:
         (folder / "dev").mkdir(parents=True)
         anchor = ClockAnchor(time.monotonic_ns(), time.time_ns() // 1_000, speed)
-        setup = local_setup(folder)
-        plan = Plan(heats=heats, script=script, speed=speed, anchor=anchor, setup=setup, cable_port=free_port())
+        setup = local_setup(folder, COMPETITION_MEET if competition else MEET)
+        plan = Plan(
+            heats=heats,
+            script=script,
+            speed=speed,
+            anchor=anchor,
+            setup=setup,
+            cable_port=free_port(),
+            hardware=hardware_setup(setup) if competition else None,
+            competition=competition,
+        )
         write_plan(folder, plan)
         # Replaced in one step: a crash in between must not hide the run before.
         link = base / f"{LATEST}.part"
@@ -72,14 +91,16 @@ def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Pa
     return folder
 
 
-def unfinished_run(base: Path, heats: tuple[str, ...], script: str, speed: float) -> Path | None:
+def unfinished_run(
+    base: Path, heats: tuple[str, ...], script: str, speed: float, competition: bool = False
+) -> Path | None:
     """The folder of the last run when it was cut off and was asked for the same thing; None otherwise."""
     folder = base / LATEST
     try:
         plan = read_plan(folder)
     except (OSError, msgspec.DecodeError):
         return None
-    same = (plan.heats, plan.script, plan.speed) == (heats, script, speed)
+    same = (plan.heats, plan.script, plan.speed, plan.competition) == (heats, script, speed, competition)
     # After a restart of the machine its monotonic clock begins anew: the run's clock cannot go on.
     if plan.finished or not same or plan.anchor.monotonic_ns > time.monotonic_ns():
         return None

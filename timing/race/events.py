@@ -3,13 +3,19 @@
 A journal row has a kind and a JSON body; `BODY_TYPES` says which struct a kind's body is.
 """
 
-from typing import TypeAlias
+from typing import Final, TypeAlias, cast, get_args
 
 import msgspec
 
 from config.models import Setup
 from drivers.records import Delivery, DeviceHealth
 from timing.race.actions import AnyAction
+from timing.race.competition.actions import CompetitionAction
+
+COMPETITION_ACTIONS: Final = get_args(CompetitionAction)
+"""The actions that are the race office's and not a heat's."""
+MeetAction: TypeAlias = AnyAction | CompetitionAction
+"""What can be ordered: for a heat, or for a competition."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,11 +25,18 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     role: str
     at_us: int
-    action: AnyAction
+    action: MeetAction
     heat: str | None = None
     """The heat meant; null is the current one."""
     seen: int | None = None
     """The highest row of the heat's history on the person's screen; null where none was looked at."""
+
+
+def heat_action(command: Command) -> AnyAction:
+    """The action of a command that is on record in a heat. Raises TypeError for one of the race office."""
+    if isinstance(command.action, COMPETITION_ACTIONS):
+        raise TypeError(f"command {command.id} is the race office's, not a heat's")
+    return cast(AnyAction, command.action)
 
 
 class SetupTaken(msgspec.Struct, frozen=True, kw_only=True):

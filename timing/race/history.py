@@ -21,7 +21,7 @@ from timing.race.actions import (
     SwapTransponder,
     Undo,
 )
-from timing.race.events import Command
+from timing.race.events import Command, heat_action
 from timing.race.finish import WARNING
 from timing.race.heat import HeatLog
 from timing.race.sentences import Params, Sentence, local_time, say
@@ -96,7 +96,7 @@ def history(log: HeatLog) -> tuple[HistoryEntry, ...]:
             at_us=command.at_us,
             actor=command.actor,
             role=command.role,
-            action=command.action,
+            action=heat_action(command),
             accepted=accepted,
             reason=one.refusal or "",
             undone_by=undone_by.get(command.id) if accepted else None,
@@ -117,7 +117,7 @@ def last_row(log: HeatLog) -> int:
 
 def sentence(log: HeatLog, command: Command) -> Sentence:
     """What a command says, as a predicate to its actor."""
-    action = command.action
+    action = heat_action(command)
     match action:
         case Gun(at_us=at_us):
             seen_us = command.at_us if at_us is None else at_us

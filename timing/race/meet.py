@@ -25,9 +25,12 @@ from drivers.records import (
 from timing.clock import ClockFit, DeviceClock
 from timing.race import keirin
 from timing.race.actions import OpenHeat
+from timing.race.competition.outcomes import HeatOutcome, outcome_of
 from timing.race.earlier import AttemptPace, earlier_paces
 from timing.race.events import (
+    COMPETITION_ACTIONS,
     Command,
+    Digest,
     Event,
     SequenceReserved,
     ServiceStarted,
@@ -35,6 +38,7 @@ from timing.race.events import (
     event_time_us,
 )
 from timing.race.heat import HeatLog
+from timing.race.office import RaceOffice
 from timing.race.orders import refuse
 from timing.race.picture import HeatPicture
 from timing.race.reads import RaceTime
@@ -112,11 +116,17 @@ class MeetState:
 
     def __init__(self) -> None:
         self.setup: Setup | None = None
+        """The meet file, and the riders and heats that the race office added to it."""
+        self.configured: Setup | None = None
+        """The meet file alone."""
+        self.office = RaceOffice()
         self.heats: dict[str, HeatLog] = {}
         self.clocks: dict[str, DeviceClock] = {}
         self.devices: dict[str, DeviceView] = {}
         self.current: str | None = None
         self.outcomes: dict[str, Outcome] = {}
+        self.seals: dict[str, Digest] = {}
+        """Of each heat that was made official: what sealed its newest official result."""
         self.inbox: list[InboxItem] = []
         self.inbox_count = 0
         self.sequence_until = 0
@@ -158,6 +168,8 @@ class MeetState:
                 view.state, view.reason, view.advice = "unknown", "", ""
         elif isinstance(event, SetupTaken):
             self._take_setup(event.setup)
+        elif isinstance(event, Digest):
+            self.seals[event.heat] = event
         elif isinstance(event, SequenceReserved):
             self.sequence_until = max(self.sequence_until, event.until)
         self._live_pictures.clear()
@@ -353,6 +365,9 @@ class MeetState:
         if command.id in self.outcomes:
             return
         action = command.action
+        if isinstance(action, COMPETITION_ACTIONS):
+            self._take_office_command(row, command)
+            return
         heat = self.heat_meant(command)
         reason = refuse(self, command, heat)
         self.outcomes[command.id] = Outcome(command.id, reason is None, reason or "", heat, row)
@@ -386,17 +401,37 @@ class MeetState:
             self.current = heat
             self._openings.append((at_us, heat))
 
+    # -- race office -----------------------------------------------------------------------------------------
+
+    def outcome(self, heat: str) -> HeatOutcome | None:
+        """How a heat stands, for its competition; None for one that was never opened."""
+        log = self.heats.get(heat)
+        return None if log is None or log.opened_us is None else outcome_of(self.picture(heat))
+
+    def _take_office_command(self, row: int, command: Command) -> None:
+        reason = self.office.refuse(command, self.outcome, lambda heat: self.outcome(heat) is not None)
+        self.outcomes[command.id] = Outcome(command.id, reason is None, reason or "", None, row)
+        if reason is None and self.office.apply(row, command, self.outcome):
+            self._take_people_and_heats()
+
+    def _take_people_and_heats(self) -> None:
+        """What the office added to the meet file; a heat that was opened stays as it was."""
+        assert self.configured is not None
+        self.setup = setup = self.office.extend(self.configured)
+        opened = {name: log for name, log in self.heats.items() if log.opened_us is not None}
+        self.heats = {heat.id: opened.get(heat.id) or HeatLog(setup, heat) for heat in setup.meet.heats} | opened
+        self._lynx_keys = lynx_keys(setup.meet)
+
     # -- setup -----------------------------------------------------------------------------------------------
 
     def _take_setup(self, setup: Setup) -> None:
         """A new configuration keeps every log of a heat that is already opened."""
-        self.setup = setup
+        self.configured = setup
+        self.office.take_setup(setup)
+        self._take_people_and_heats()
         meet = setup.meet
-        opened = {name: log for name, log in self.heats.items() if log.opened_us is not None}
-        self.heats = {heat.id: opened.get(heat.id) or HeatLog(setup, heat) for heat in meet.heats} | opened
         before = self._device_setup
         self._device_setup = {device.id: device for device in meet.devices}
-        self._lynx_keys = lynx_keys(meet)
         for device in meet.devices:
             known = before.get(device.id)
             if device.id not in self.devices:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from timing.race.events import Command
+from timing.race.events import COMPETITION_ACTIONS, Command
 from timing.race.heat import HeatLog
 from timing.race.onward import marks, tie_alerts
 from timing.race.orders import refuse
@@ -62,6 +62,8 @@ def preview(state: "MeetState", command: Command) -> Preview | str:
 
     The meet's state is neither changed nor does it remember that somebody asked.
     """
+    if isinstance(command.action, COMPETITION_ACTIONS):
+        return "an order of the race office has no preview: the competition shows what follows before it is settled"
     heat = state.heat_meant(command)
     refusal = refuse(state, command, heat)
     if refusal is not None or heat is None:

@@ -14,12 +14,17 @@ import pytest
 from tests.timing.control.conftest import Office
 from tests.timing.control.schema import faults
 from timing.control import board
-from timing.control.messages import TOPIC_MESSAGES, CommandReply, CommandRequest, json_schemas, read_command
+from timing.control.messages import CommandReply, CommandRequest, read_command
+from timing.control.office_board import office_bodies
+from timing.control.topics import TOPICS, json_schemas
 from timing.race.actions import Arm, Confirm, Decide, OpenHeat
 from timing.race.picture import HeatPicture
 
 REPOSITORY = Path(__file__).parents[3]
 SHIPPED = REPOSITORY / "deploy" / "schemas" / "velodrome.json"
+NOT_RETAINED = {"passing", "alive", "commands", "replies/<id>"}
+OFFICE = {"competitions/<id>", "communiques"}
+"""Only where the meet has a competition: tests/timing/control/test_office_board.py."""
 COMMAND = {"id": "c-1", "actor": "Anna", "role": "operator", "action": {"type": "arm"}}
 
 
@@ -45,6 +50,7 @@ def bodies(office: Office) -> list[board.Body]:
         *(heat_bodies(office, picture) if picture is not None else ()),
         board.competition_body(office.state),
         board.health_body(office.state),
+        *office_bodies(office.state),
     ]
 
 
@@ -57,7 +63,7 @@ def heat_bodies(office: Office, picture: HeatPicture) -> list[board.Body]:
 
 def assert_well_formed(topic: str, payload: bytes) -> None:
     """It decodes with its struct, nothing in it is unknown to the struct, and it is valid under its schema."""
-    decoded = msgspec.json.decode(payload, type=TOPIC_MESSAGES[topic])
+    decoded = msgspec.json.decode(payload, type=TOPICS[topic])
     again = json.loads(msgspec.json.encode(decoded))
     assert again == json.loads(payload), f"{topic} has a field that its struct does not know"
     schemas = json_schemas()
@@ -87,7 +93,7 @@ def test_every_message_of_a_whole_heat_has_its_promised_shape(office: Office) ->
     office.order("president", Confirm())
     look()
     assert {"started", "paced", "sprint", "bell", "finished", "provisional"} <= states
-    assert {kind_of(topic) for topic in seen} == set(TOPIC_MESSAGES) - {"passing", "alive", "commands", "replies/<id>"}
+    assert {kind_of(topic) for topic in seen} == set(TOPICS) - NOT_RETAINED - OFFICE
 
 
 def test_each_message_names_its_own_schema(office: Office) -> None:
@@ -96,7 +102,7 @@ def test_each_message_names_its_own_schema(office: Office) -> None:
         other = "current/1" if body.schema == "meet/1" else "meet/1"
         wrong = message(msgspec.structs.replace(body, schema=other))
         with pytest.raises(msgspec.ValidationError, match=r"\$\.schema"):
-            msgspec.json.decode(wrong, type=TOPIC_MESSAGES[kind_of(body.topic)])
+            msgspec.json.decode(wrong, type=TOPICS[kind_of(body.topic)])
 
 
 def test_the_same_state_gives_the_same_bytes(make_office: Callable[[], Office]) -> None:
