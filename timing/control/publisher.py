@@ -1,7 +1,7 @@
 """Sends the picture to the broker and outlives it: what the broker forgot is told again (DESIGN §7).
 
 The broker only distributes. Every retained topic is remembered here and restored after any loss, and everything
-sent in the half minute before it goes out once more, because a broker that dies may have confirmed what it had not
+sent in the seconds before it goes out once more, because a broker that dies may have confirmed what it had not
 yet passed on; a subscriber recognises repeats by `seq`.
 """
 
@@ -31,7 +31,9 @@ IN_FLIGHT = 64
 """Publishes awaiting their confirmation: enough to hide a round trip, few enough to repeat at once."""
 NO_DELAY = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 """A passing does not wait until the broker has acknowledged the segment before (Nagle)."""
-REPEAT_WINDOW_S = 30.0
+REPEAT_WINDOW_S = 10.0
+"""Longer than a dead broker stays unnoticed (a publish's timeout, the keepalive). Each repeat costs a broker that saves
+at every change one write to its disk, and race control waits for all of them."""
 REPEAT_MESSAGES = 5_000
 STREAM_KEPT = 50_000
 """Messages of the stream kept for a broker that is away (some 20 MB); all of them are in the journal as well."""
@@ -202,7 +204,7 @@ class Publisher:
             self._sent.popleft()
 
     async def _restore(self, client: aiomqtt.Client) -> None:
-        """Tell the broker again every retained topic and the half minute before the loss, in order of `seq`."""
+        """Tell the broker again every retained topic and the seconds before the loss, in order of `seq`."""
         recent = {sent.seq: sent for sent in self._sent}
         recent |= {sent.seq: sent for sent in self._retained.values()}
         for seq in sorted(recent):

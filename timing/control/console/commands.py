@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from timing.control.console.line import Line, LineDownError
-from timing.race.actions import AnyAction
+from timing.race.events import MeetAction
 
 REPLY_TIMEOUT_S: Final = 1.5
 MOST_TRIES: Final = 2
@@ -29,7 +29,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The body of `POST /commands`."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=ID_PATTERN)]
-    action: AnyAction
+    action: MeetAction
     heat: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     seen: int | None = None
     preview: bool = False
@@ -41,7 +41,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     actor: str
     role: str
-    action: AnyAction
+    action: MeetAction
     reply_to: str
     heat: str | None = None
     seen: int | None = None

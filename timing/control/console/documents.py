@@ -1,4 +1,4 @@
-"""The printed documents of the race office, out of the folder into which `velodrome communique print` writes; read only.
+"""The printed documents of the race office, out of the folder that `velodrome communique print` fills; read only.
 
 A document's name begins with its number (`017-result-r1-2.pdf`). Nothing that a browser sends becomes part of a path:
 a number and a format are compared with what lies in the folder itself.

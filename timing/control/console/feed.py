@@ -143,7 +143,7 @@ class Feed:
         self._listener.changed(topic, name, payload, fields)
 
     def _take_passing(self, payload: bytes, fields: Fields, retained: bool) -> None:
-        # After a loss of the broker the core repeats the last half minute under the numbers that it had.
+        # After a loss of the broker the core repeats the last seconds under the numbers that it had.
         if retained or fields["seq"] <= self._passing_seq:
             return
         self._passing_seq = fields["seq"]

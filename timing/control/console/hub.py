@@ -69,20 +69,22 @@ class Hub:
 
     def changed(self, topic: str, name: str, payload: bytes, fields: Fields | None) -> None:
         """A retained topic has a new payload, or is gone."""
-        self.audiences["officials"].change(topic, payload)
+        officials, public = self.audiences["officials"], self.audiences["public"]
         if fields is None:
-            self.audiences["public"].change(topic, b"")
+            officials.remove(topic)
+            public.remove(topic)
             return
+        officials.change(topic, payload, fields)
         seen = _for_the_public(name, fields)
-        if seen:
-            self.audiences["public"].change(topic, seen)
+        if seen is not None:
+            public.change(topic, *seen)
 
     def passed(self, payload: bytes, fields: Fields) -> None:
         """Passings came."""
         self.audiences["officials"].passing(payload)
         seen = _for_the_public("passing", fields)
-        if seen:
-            self.audiences["public"].passing(seen)
+        if seen is not None:
+            self.audiences["public"].passing(seen[0])
 
     def linked(self, links: Links) -> None:
         """A line was lost or came back."""
@@ -103,15 +105,15 @@ class Hub:
                     browser.close()
 
 
-def _for_the_public(name: str, fields: Fields) -> bytes:
-    """What the public sees of a message, as JSON; empty for nothing."""
+def _for_the_public(name: str, fields: Fields) -> tuple[bytes, Fields] | None:
+    """What the public sees of a message, as JSON and decoded; None for nothing."""
     try:
         seen = public_fields(name, fields)
-        return b"" if seen is None else msgspec.json.encode(seen)
+        return None if seen is None else (msgspec.json.encode(seen), seen)
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         # It has our schema's name and another's shape. Officials see what it is; the public does not.
         log.warning("message_malformed", schema=name, reason=str(error))
-        return b""
+        return None
 
 
 def _utc_us() -> int:

@@ -8,21 +8,19 @@ import io
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from config.entry_files import EntryFile, EntryFileError, read_entries
 from timing.control.console import roles
 from timing.control.console.desk import Desk
 from timing.control.console.documents import MEDIA_TYPES
 from timing.control.console.guard import is_own_origin, read_body
 from timing.control.console.sessions import is_csrf_token
 from timing.control.console.visits import Visits, json_response
-
-if TYPE_CHECKING:
-    from config.entry_files import EntryFile
 
 MOST_FILE_BYTES: Final = 2 * 1024 * 1024
 MOST_UNPACKED_BYTES: Final = 16 * 1024 * 1024
@@ -65,9 +63,6 @@ class Office:
             return await self._read(request, body)
 
     async def _read(self, request: Request, body: bytes) -> Response:
-        # Only the race office needs them, and a console is up sooner without.
-        from config.entry_files import EntryFileError
-
         name = Path(request.query_params.get("name", "")).name[-MOST_NAME:] or "entries"
         asked = [one.partition("=") for one in request.query_params.getlist("column")[:MOST_COLUMNS]]
         columns = {field.strip(): heading.strip() for field, _, heading in asked}
@@ -119,7 +114,7 @@ class Office:
         session = self._visits.session(request)
         if session is None:
             return self._visits.refused(request, 401, "signed_out")
-        if session.role not in roles.OFFICE:
+        if "office" not in roles.screens_of(session.role):
             return self._visits.refused(request, 403, "office_forbidden")
         return None
 
@@ -128,10 +123,8 @@ class Office:
         return self._visits.refused(request, 503, "documents_unreadable")
 
 
-def _entries(body: bytes, name: str, columns: dict[str, str]) -> "EntryFile":
+def _entries(body: bytes, name: str, columns: dict[str, str]) -> EntryFile:
     """What the file says. Raises EntryFileError, in which the file has the name that the person knows."""
-    from config.entry_files import EntryFileError, read_entries
-
     _check_unpacked(body)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "entries"
@@ -144,8 +137,10 @@ def _entries(body: bytes, name: str, columns: dict[str, str]) -> "EntryFile":
 
 def _check_unpacked(body: bytes) -> None:
     """Raises TooLargeInsideError for a workbook that would swell; what is no archive is judged by who reads it."""
-    archive = io.BytesIO(body)
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            if sum(one.file_size for one in opened.infolist()) > MOST_UNPACKED_BYTES:
-                raise TooLargeInsideError
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as opened:
+            unpacked = sum(one.file_size for one in opened.infolist())
+    except zipfile.BadZipFile:
+        return
+    if unpacked > MOST_UNPACKED_BYTES:
+        raise TooLargeInsideError

@@ -17,7 +17,6 @@ from timing.control.console.photos import Photo
 from timing.control.console.sessions import is_csrf_token
 from timing.control.console.stream import EventStream
 from timing.control.console.visits import Visits, json_response
-from timing.race.permits import refuse_role
 
 PHOTO_KEPT: Final = "private, max-age=86400, immutable"
 """An image of one version never changes."""
@@ -63,7 +62,7 @@ class Race:
             order = read_order(body)
         except OrderError as error:
             return self._visits.refused(request, 400, "malformed", what=str(error))
-        refusal = refuse_role(order.action, session.role)
+        refusal = roles.refuse_role(order.action, session.role)
         if refusal is not None:
             log.warning("order_refused", actor=session.actor, role=session.role, reason=refusal)
             return json_response({"accepted": False, "reason": refusal, "journal_id": None, "key": "role"}, 403)

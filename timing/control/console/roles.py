@@ -1,4 +1,4 @@
-"""What a role may open, see and order. What it may order is asked of `timing.race.permits`, never kept here.
+"""What a role may open, see and order. What it may order is asked of the core's permits, never kept here.
 
 A screen belongs to those who may order something of what is ordered from it, and to few who must read it; the two
 boards belong to everybody.
@@ -6,6 +6,7 @@ boards belong to everybody.
 
 from typing import Final, Literal
 
+from timing.race import permits as race_permits
 from timing.race.actions import (
     AcceptInferred,
     Action,
@@ -23,7 +24,8 @@ from timing.race.actions import (
     Stop,
     SwapTransponder,
 )
-from timing.race.permits import PERMITTED, ROLES
+from timing.race.competition import permits as office_permits
+from timing.race.permits import ROLES
 
 PUBLIC: Final = "public"
 """Nobody has signed in: the boards may be read, nothing may be ordered."""
@@ -39,12 +41,13 @@ SCREEN_ACTIONS: Final[dict[str, frozenset[type[Action]]]] = {
     "finish": frozenset({CloseRace, Place}),
     "commissaire": frozenset({Decide, Confirm, Reopen}),
     "pace": frozenset({Stop, CloseRace}),
+    "office": frozenset(office_permits.PERMITTED),
 }
 """What is ordered from a screen and nowhere else first; on the pace screen, what those order who must watch it."""
-OFFICE: Final = frozenset({"secretary", "commissaire", "president"})
-"""Who keeps the competition: entries, draws, compositions, advancement, communiqués."""
-READERS: Final = {"finish": frozenset({"secretary"}), "commissaire": frozenset({"secretary"}), "office": OFFICE}
-"""Who opens a screen without ordering anything of a heat: the secretary writes the communiqués from it."""
+PERMITTED: Final = race_permits.PERMITTED | office_permits.PERMITTED
+"""Of every action of a heat and of a competition, who may order it."""
+READERS: Final = {"finish": frozenset({"secretary"}), "commissaire": frozenset({"secretary"})}
+"""Who reads a screen without ordering anything: the secretary writes the communiqués from it."""
 OPEN_SCREENS: Final = ("announcer", "board")
 SCREENS: Final = ("operator", "pace", "finish", "commissaire", *OPEN_SCREENS, "office")
 """In the order of the keys that open them."""
@@ -67,6 +70,13 @@ def actions_of(role: str) -> tuple[str, ...]:
     return tuple(sorted(str(kind.__struct_config__.tag) for kind, roles in PERMITTED.items() if role in roles))
 
 
+def refuse_role(action: Action, role: str) -> str | None:
+    """Why this role may not order this action, or None."""
+    if type(action) in office_permits.PERMITTED:
+        return office_permits.refuse_role(action, role)
+    return race_permits.refuse_role(action, role)
+
+
 def screens_of(role: str) -> tuple[str, ...]:
     """The screens that the role may open, in the order of their keys."""
     return tuple(name for name in SCREENS if name in OPEN_SCREENS or _opens(role, name))
@@ -83,4 +93,4 @@ def audience_of(role: str) -> AudienceName:
 
 
 def _opens(role: str, screen: str) -> bool:
-    return role in READERS.get(screen, ()) or any(role in PERMITTED[action] for action in SCREEN_ACTIONS.get(screen, ()))
+    return role in READERS.get(screen, ()) or any(role in PERMITTED[action] for action in SCREEN_ACTIONS[screen])

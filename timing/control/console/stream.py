@@ -1,7 +1,7 @@
 """Server-Sent Events: a snapshot, then numbered deltas, to any number of browsers.
 
 Each audience (officials, public) has its own numbers, because it sees other topics. An event is encoded once and the
-same bytes go to all of its browsers. A browser that cannot keep up is not waited for: what it has not read yet is
+same bytes go to all of its browsers; of a long topic only what changed. A browser that cannot keep up is not waited for: what it has not read yet is
 dropped and a fresh snapshot takes its place.
 """
 
@@ -15,6 +15,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from timing.control.console.feed import Fields
+from timing.control.console.patches import patch_bytes
 from timing.control.console.roles import AudienceName
 
 RETRY_MS: Final = 500
@@ -88,19 +89,28 @@ class Audience:
         self._beat = beat
         self._passings = passings
         self._topics: dict[str, bytes] = {}
+        self._decoded: dict[str, Fields] = {}
         self._number = 0
         self._ring: deque[tuple[int, bytes]] = deque()
         self._ring_bytes = 0
         self._snapshot: tuple[int, bytes] | None = None
 
-    def change(self, topic: str, payload: bytes) -> None:
-        """A topic has a new payload (JSON), or none any more (empty)."""
-        if payload:
-            self._topics[topic] = _one_line(payload)
+    def change(self, topic: str, payload: bytes, fields: Fields) -> None:
+        """A topic has a new payload: as JSON, and decoded."""
+        patch = patch_bytes(self._decoded.get(topic), fields, payload)
+        self._decoded[topic] = fields
+        self._topics[topic] = _one_line(payload)
+        name = msgspec.json.encode(topic)
+        if patch is None:
+            self._send("delta", b'{"n":%d,"topic":%s,"payload":%s}', name, self._topics[topic])
         else:
-            self._topics.pop(topic, None)
-        shown = self._topics.get(topic, b"null")
-        self._send("delta", b'{"n":%d,"topic":%s,"payload":%s}', msgspec.json.encode(topic), shown)
+            self._send("delta", b'{"n":%d,"topic":%s,"patch":%s}', name, patch)
+
+    def remove(self, topic: str) -> None:
+        """A topic is gone."""
+        if self._topics.pop(topic, None) is not None:
+            del self._decoded[topic]
+            self._send("delta", b'{"n":%d,"topic":%s,"payload":null}', msgspec.json.encode(topic))
 
     def passing(self, payload: bytes) -> None:
         """Passings came."""

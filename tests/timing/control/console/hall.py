@@ -259,8 +259,24 @@ class Stream:
             assert fields["n"] == self.number + 1, f"after {self.number} came {fields['n']}"
             self.number = fields["n"]
             if kind == "delta":
-                self.topics[fields["topic"]] = fields["payload"]
+                self.topics[fields["topic"]] = after_delta(self.topics, fields)
         if kind == "links":
             self.links = fields
         elif kind in ("snapshot", "beat"):
             self.links, self.core = fields["links"], fields["core"]
+
+
+def after_delta(topics: dict[str, Any], delta: dict[str, Any]) -> Any:
+    """What a topic is after a delta of the stream."""
+    return patched(topics[delta["topic"]], delta["patch"]) if "patch" in delta else delta["payload"]
+
+
+def patched(before: Any, patch: Any) -> Any:
+    """A JSON value after a patch, as `store.js` has it."""
+    if isinstance(patch, dict):
+        changed = {key: patched(before.get(key), one) for key, one in patch.items() if one != []}
+        return {key: value for key, value in before.items() if key not in patch} | changed
+    if len(patch) == 1:
+        return patch[0]
+    kept, elements, more = patch
+    return [patched(one, elements[str(i)]) if str(i) in elements else one for i, one in enumerate(before[:kept])] + more

@@ -89,13 +89,17 @@ class Stage:
         theme: str = "hall",
         lang: str = "en",
         role: str = "operator",
+        actions: str | None = None,
     ) -> Page:
-        """The shell of a screen, waiting for its first events; without a screen an empty page for scripts."""
+        """The shell of a screen, waiting for its first events; without a screen an empty page for scripts.
+
+        `actions` are the orders that the role may give; None is all.
+        """
         page = await self.browser.new_page(viewport={"width": size[0], "height": size[1]})
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("console", lambda told: self.faults.append(told.text) if told.type == "error" else None)
         await page.add_init_script(PLAYED_STREAM)
-        shell = _shell(screen, theme, lang, role) if screen else "<!doctype html><title>scripts</title>"
+        shell = _shell(screen, theme, lang, role, actions) if screen else "<!doctype html><title>scripts</title>"
 
         async def answer(route: Route) -> None:
             path = route.request.url.removeprefix(ORIGIN).partition("?")[0]
@@ -147,11 +151,12 @@ async def stage(browser: Browser | None = None) -> AsyncIterator[Stage]:
         assert one.faults == []
 
 
-def _shell(screen: str, theme: str, lang: str, role: str) -> str:
+def _shell(screen: str, theme: str, lang: str, role: str, actions: str | None) -> str:
     names = sorted(path.stem for path in (STATIC / "css").glob("*.css"))
     ordered = [*FIRST_STYLES, *(name for name in names if name not in FIRST_STYLES)]
     styles = "".join(f'<link rel="stylesheet" href="/static/css/{name}.css">' for name in ordered)
     body = {"screen": screen, "role": role, "actor": "", "csrf": "", "meet": "m", "screens": f"{screen} board"}
+    body |= {} if actions is None else {"actions": actions}
     data = "".join(f' data-{name}="{value}"' for name, value in body.items())
     page = f"""<!doctype html><html lang="{lang}" data-theme="{theme}"><head><meta charset="utf-8"><title>stage</title>
     <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">

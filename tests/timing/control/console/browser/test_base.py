@@ -83,7 +83,7 @@ async def test_a_number_left_out_is_noticed_and_a_clock_that_is_lost_stands() ->
                 links, core: { at_us: 1_000_000, speed: 4 } });
               const start = { topic: "heats/final-a/start", payload: { starters: [] } };
               const next = store.apply({ kind: "delta", n: 8, ...start });
-              store.apply({ kind: "delta", n: 9, topic: "a", patch: { x: { y: 3, z: null } } });
+              store.apply({ kind: "delta", n: 9, topic: "a", patch: { x: { y: [3], z: [] } } });
               store.apply({ kind: "passing", n: 10, payload: { passings: [{ read: "1:0" }, { read: "1:1" }] } });
               ms = 500;
               const running = store.coreNow();

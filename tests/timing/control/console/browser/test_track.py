@@ -131,9 +131,9 @@ async def draw_map(page: Page) -> None:
 async def markers(page: Page) -> dict[str, dict[str, Any]]:
     """Every marker by its bib: where its dot is, and whether it is hollow. Read when they have come to rest."""
     script = """() => new Promise((done) => {
-      const at = (one, name) => Number(one.querySelector(".dot").getAttribute(name));
+      const at = (one, name) => new DOMMatrix(one.querySelector(".dot").style.transform)[name];
       const read = () => Object.fromEntries([...document.querySelectorAll(".marker")].map((one) => [one.dataset.bib, {
-        x: at(one, "cx"), y: at(one, "cy"), text: one.querySelector("text").textContent,
+        x: at(one, "e"), y: at(one, "f"), text: one.querySelector("text").textContent,
         hollow: one.classList.contains("hollow") }]));
       let before = "";
       const look = () => { const now = JSON.stringify(read());

@@ -56,7 +56,7 @@ export function createStore(now = () => performance.now()) {
     },
     delta(event) {
       if (!inOrder(event.n)) return false;
-      const payload = "patch" in event ? merge(topics.get(event.topic), event.patch) : event.payload;
+      const payload = "patch" in event ? patched(topics.get(event.topic), event.patch) : event.payload;
       if (payload === null || payload === undefined) topics.delete(event.topic);
       else topics.set(event.topic, payload);
       return true;
@@ -116,13 +116,19 @@ export function createStore(now = () => performance.now()) {
   };
 }
 
-/** A merge patch (RFC 7396). */
-function merge(before, patch) {
-  if (patch === null || typeof patch !== "object" || Array.isArray(patch)) return patch;
-  const after = before && typeof before === "object" && !Array.isArray(before) ? { ...before } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete after[key];
-    else after[key] = merge(after[key], value);
+/** The value after a patch (its form: timing/control/console/patches.py). What has not changed stays the same object. */
+export function patched(before, patch) {
+  if (Array.isArray(patch)) {
+    if (patch.length === 1) return patch[0];
+    const [kept, changed, more] = patch;
+    const after = before.slice(0, kept);
+    for (const [index, one] of Object.entries(changed)) after[index] = patched(before[index], one);
+    return after.concat(more);
+  }
+  const after = { ...before };
+  for (const [key, one] of Object.entries(patch)) {
+    if (Array.isArray(one) && one.length === 0) delete after[key];
+    else after[key] = patched(after[key], one);
   }
   return after;
 }

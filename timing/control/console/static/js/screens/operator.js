@@ -11,7 +11,13 @@ import { passingsPanel, sharedPanel } from "./operator/lists.js";
 import { bindings } from "./operator/orders.js";
 import { needsYou } from "./operator/side.js";
 
+const WIDE_MAP = { width: 560, height: 330 };
+/** Drawn smaller, so that its bibs and loops are larger on a tablet. */
+const NARROW_MAP = { width: 440, height: 370, side: 58 };
+const narrow = matchMedia("(max-width: 1100px)");
+
 function start(ctx) {
+  narrow.addEventListener("change", () => ctx.redraw());
   ctx.ui.list = "missed";
   ctx.ui.panel = "programme";
 }
@@ -25,7 +31,7 @@ function view(ctx) {
     h(
       "section",
       { class: "panel map", key: "map", "aria-label": ctx.t("operator.track") },
-      trackMap(ctx, { width: 560, height: 330 }),
+      trackMap(ctx, narrow.matches ? NARROW_MAP : WIDE_MAP),
     ),
     sharedPanel(ctx),
     passingsPanel(ctx),

@@ -3,7 +3,7 @@
 import { h } from "../../dom.js";
 import { roundBindings } from "./moving.js";
 import { order, settled, withReason } from "./orders.js";
-import { called, coreWords, entryOf, heatName, roundName, shownRound } from "./picture.js";
+import { called, coreWords, entryOf, heatName, nameView, roundName, shownRound } from "./picture.js";
 
 const tieOf = (round) => round?.blocks.find((one) => one.heat !== "" && one.bibs.length > 1);
 
@@ -156,7 +156,7 @@ function goingCard(ctx, view, round, heat) {
   return h(
     "section",
     { class: "panel heat-card", key: heat.heat, "data-heat": heat.heat },
-    h("h3", null, heatName(round, heat), " ", h("span", { class: "soft" }, t(`common.status_${heat.status}`))),
+    h("h2", null, heatName(round, heat), " ", h("span", { class: "soft" }, t(`common.status_${heat.status}`))),
     h(
       "table",
       { class: "office-table going" },
@@ -180,18 +180,18 @@ function goingCard(ctx, view, round, heat) {
 
 function goingRow(ctx, view, one, provisional) {
   const place = one.place === null ? (one.status ?? "–") : ctx.format.place(one.place, provisional);
-  const name = ctx.format.name(entryOf(view, one.bib));
+  const entry = entryOf(view, one.bib);
   return h(
     "tr",
     { key: one.bib, "data-bib": one.bib, class: one.to === "" ? "out" : null },
     h("td", { class: "num" }, place, one.place !== null && one.status ? ` ${one.status}` : ""),
     h("td", { class: "num bib" }, one.bib),
-    h("th", { scope: "row", title: name }, name),
+    h("th", { scope: "row", title: ctx.format.name(entry) }, nameView(ctx, entry)),
     h("td", null, h("strong", null, one.mark)),
     h(
       "td",
       { class: "goes" },
-      one.to === "" ? ctx.t("office.out") : `→ ${roundName(view, one.to)}${one.slot ? ` (${one.slot})` : ""}`,
+      h("span", { class: "going-to" }, one.to === "" ? ctx.t("office.out") : `→ ${roundName(view, one.to)}${one.slot ? ` (${one.slot})` : ""}`),
       one.note ? h("span", { class: "soft", ...coreWords(ctx) }, ` ${one.note}`) : null,
     ),
   );

@@ -1,7 +1,7 @@
 /** The classification as it stands: ranks in brackets while something that is still ridden can change them. */
 
 import { h } from "../../dom.js";
-import { entryOf, heatName, roundName } from "./picture.js";
+import { entryOf, heatName, nameView, roundName } from "./picture.js";
 
 export function classificationView(ctx, view) {
   const { t } = ctx;
@@ -53,7 +53,7 @@ function lineRow(ctx, view, line) {
     { key: line.bib, "data-bib": line.bib },
     h("td", { class: "num place" }, line.rank === null ? "" : ctx.format.place(line.rank, !line.settled)),
     h("td", { class: "num bib" }, line.bib),
-    h("th", { scope: "row" }, ctx.format.name(entry)),
+    h("th", { scope: "row" }, nameView(ctx, entry)),
     h("td", null, entry.nation ?? ""),
     h("td", null, roundName(view, line.round)),
     h("td", null, heat ? heatName(round, heat) : ""),

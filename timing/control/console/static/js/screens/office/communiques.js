@@ -33,8 +33,10 @@ const allIssued = (ctx) => ctx.store.get("communiques")?.issued ?? [];
 function rows(ctx, view) {
   const issued = allIssued(ctx);
   const offered = issuable(view, issued);
-  // What has no number yet stands first: it is what people wait for.
-  const open = [...offered.filter((one) => one.numbers.length === 0), ...offered.filter((one) => one.numbers.length > 0)];
+  // What people wait for stands first: without a number, the newest; decisions and a classification in work behind.
+  const weight = (one) =>
+    one.numbers.length > 0 ? 3 : one.kind === "decisions" ? 2 : one.kind === "classification" && !view.final ? 1 : 0;
+  const open = offered.reverse().sort((a, b) => weight(a) - weight(b));
   return { open, issued: [...issued].reverse() };
 }
 
@@ -165,7 +167,7 @@ function listView(ctx, list, title, items) {
   return h(
     "section",
     { class: active ? "panel active" : "panel", key: list, "data-list": list },
-    h("h3", null, h("kbd", null, list === "open" ? "←" : "→"), " ", title),
+    h("h2", null, h("kbd", null, list === "open" ? "←" : "→"), " ", title),
     items.length === 0
       ? h("p", { class: "empty" }, ctx.t(`office.none_${list}`))
       : h("ul", { class: "scroll office-rows", tabindex: "0", "aria-label": title, role: "list" }, items),

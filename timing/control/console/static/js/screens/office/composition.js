@@ -3,7 +3,7 @@
 import { h } from "../../dom.js";
 import { choose, chosen, roundBindings } from "./moving.js";
 import { askSeed, order, settled, withReason } from "./orders.js";
-import { called, coreWords, entryOf, heatName, shownRound } from "./picture.js";
+import { called, coreWords, entryOf, heatName, nameView, shownRound } from "./picture.js";
 
 const LIST = "composition";
 const SIGNS = { none: "○", virtual: "○", provisional: "◐", official: "✔" };
@@ -173,7 +173,7 @@ function heatCard(ctx, view, round, heat, cursor) {
     "section",
     { class: "panel heat-card", key: heat.heat, "data-heat": heat.heat },
     h(
-      "h3",
+      "h2",
       null,
       heatName(round, heat),
       " ",
@@ -229,7 +229,7 @@ function riderRow(ctx, view, rider, compatriot, { here, first }) {
     h("td", { class: "sign", "aria-hidden": "true" }, sign),
     h("td", { class: "num" }, rider.draw ?? "–"),
     h("td", { class: "num bib" }, rider.bib),
-    h("th", { scope: "row", title: name }, rider.withdrawn ? h("s", null, name) : name, rider.withdrawn ? ` ✕ ${t("office.is_withdrawn")}` : ""),
+    h("th", { scope: "row", title: name }, rider.withdrawn ? h("s", null, name) : nameView(ctx, entry), rider.withdrawn ? ` ✕ ${t("office.is_withdrawn")}` : ""),
     h(
       "td",
       { class: "nation" },
@@ -250,7 +250,7 @@ function swapsView(ctx, view, round) {
   return h(
     "section",
     { class: "swaps", key: "swaps" },
-    h("h3", null, ctx.t("office.swaps")),
+    h("h2", null, ctx.t("office.swaps")),
     h(
       "ul",
       null,

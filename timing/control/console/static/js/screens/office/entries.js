@@ -3,7 +3,7 @@
 import { h } from "../../dom.js";
 import { arrows, chosen, row } from "./moving.js";
 import { askSeed, withReason } from "./orders.js";
-import { called } from "./picture.js";
+import { called, nameView } from "./picture.js";
 import { openFile, uploadView } from "./upload.js";
 
 const LIST = "entries";
@@ -43,12 +43,13 @@ export function entriesBindings(ctx, view) {
 
 export function unrankedBinding(ctx, view) {
   const drawn = view.draws.some((one) => one.purpose === "unranked");
+  const needed = view.entries.some((one) => one.seed === null && one.withdrawn === null);
   const first = view.rounds[0]?.state ?? "open";
   return {
     key: "d",
     id: "draw-unranked",
     label: "office.draw_unranked",
-    enabled: ctx.may("draw") && !drawn && view.entries.length > 0 && ["open", "composed"].includes(first),
+    enabled: ctx.may("draw") && needed && !drawn && ["open", "composed"].includes(first),
     run: () => askSeed(ctx, "unranked", ctx.t("office.seed_unranked")),
   };
 }
@@ -101,14 +102,13 @@ export function entriesView(ctx, view) {
 
 function entryRow(ctx, one, here) {
   const { entry } = one;
-  const name = ctx.format.name(entry);
   return h(
     "tr",
     row(ctx, LIST, entry.bib, here),
     h("td", { class: "sign", "aria-hidden": "true" }, here ? "▸" : ""),
     h("td", { class: "num" }, one.seed ?? "–"),
     h("td", { class: "num bib" }, entry.bib),
-    h("th", { scope: "row" }, one.withdrawn === null ? name : h("s", null, name)),
+    h("th", { scope: "row" }, one.withdrawn === null ? nameView(ctx, entry) : h("s", null, ctx.format.name(entry))),
     h("td", null, entry.nation ?? ""),
     h("td", { class: "num" }, entry.ranking ?? ctx.t("office.unranked")),
     h("td", { class: "soft transponders" }, entry.transponders.join(" ")),

@@ -36,12 +36,15 @@ export function nextBinding(ctx, view) {
   const step = STEPS[view.next.action];
   if (step === undefined) return null;
   const go = () => goTo(ctx, view, step);
-  const target = step.binding?.(there(ctx, view, step), view) ?? { run: () => null };
+  const elsewhere = ctx.ui.panel !== panelOf(step, view.next);
+  const target = step.binding?.(there(ctx, view, step), view) ?? { enabled: elsewhere, run: () => null };
   return {
     key: "n",
     id: "next",
     label: `office.do_${view.next.action}`,
-    primary: true,
+    primary: !target.danger,
+    // It stands beside the sentence that it does.
+    bar: false,
     enabled: target.enabled ?? true,
     ...(target.danger ? { danger: true, warn: () => (go(), target.warn()) } : {}),
     run: () => {
@@ -75,10 +78,14 @@ export function nextLine(ctx, view) {
     "section",
     { class: "office-next", key: "next", "aria-label": t("office.next"), "data-action": next.action },
     h("p", { class: "next-label" }, t("office.next")),
-    // The core says it in English; in another language its action is said and its sentence stands below.
-    h("p", { class: "next-text" }, ctx.lang === "en" ? capital(next.text) : t(`office.next_${next.action}`, { round: name })),
-    ctx.lang === "en" ? null : h("p", { class: "next-core soft", lang: "en" }, next.text),
-    may ? null : h("p", { class: "next-other soft" }, t("office.next_other")),
+    h(
+      "div",
+      null,
+      // The core says it in English; in another language its action is said and its sentence stands below.
+      h("p", { class: "next-text" }, ctx.lang === "en" ? capital(next.text) : t(`office.next_${next.action}`, { round: name })),
+      ctx.lang === "en" ? null : h("p", { class: "next-core soft", lang: "en" }, next.text),
+      may ? null : h("p", { class: "next-other soft" }, t("office.next_other")),
+    ),
     ctx.button("next"),
   );
 }

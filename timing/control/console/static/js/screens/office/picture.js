@@ -3,6 +3,8 @@
  * words for times and delays. `view` is the CompetitionView of topic `competitions/<id>`.
  */
 
+import { h } from "../../dom.js";
+
 export const PANELS = ["programme", "entries", "round", "advance", "classification", "communiques"];
 
 const IN_WORK = new Set(["open", "composed", "start_list", "ridden"]);
@@ -28,6 +30,12 @@ export function shownView(ctx) {
 export function entryOf(view, bib) {
   if (!entriesOf.has(view)) entriesOf.set(view, new Map(view.entries.map((one) => [one.entry.bib, one.entry])));
   return entriesOf.get(view).get(bib) ?? { bib, surname: "", given: "", name: bib, nation: null };
+}
+
+/** "KENNY Jason" with the surname standing out, for tables. */
+export function nameView(ctx, entry) {
+  if (!entry.surname) return ctx.format.name(entry);
+  return [entry.surname.toUpperCase(), " ", h("span", { class: "given" }, entry.given ?? "")];
 }
 
 /** "4 KENNY Jason". */

@@ -6,7 +6,9 @@ import { coreWords, delayWords, minute, roundName } from "./picture.js";
 
 export function needsYou(ctx, view) {
   const { t } = ctx;
-  const cards = [...conflicts(ctx, view), ...blocks(ctx, view), ...proposalCards(ctx, view), ...started(ctx, view)];
+  // Who looks at the advancement has conflicts and blocks before them already.
+  const decide = ctx.ui.panel === "advance" ? [] : [...conflicts(ctx, view), ...blocks(ctx, view)];
+  const cards = [...decide, ...proposalCards(ctx, view), ...started(ctx, view)];
   return [
     h("h2", { key: "head" }, t("common.needs_you")),
     cards.length === 0
@@ -22,7 +24,7 @@ function conflicts(ctx, view) {
       "li",
       { class: "card red", key: `conflict-${one.round}` },
       h("p", null, "■ ", h("strong", null, ctx.t("office.conflict", { round: roundName(view, one.round) })), " ", h("span", coreWords(ctx), one.text)),
-      ctx.ui.panel === "advance" ? null : leads(ctx, "advance"),
+      leads(ctx, "advance"),
     ),
   );
 }
@@ -34,7 +36,7 @@ function blocks(ctx, view) {
         "li",
         { class: "card amber", key: `block-${one.heat}-${one.text}` },
         h("p", null, "▲ ", h("span", coreWords(ctx), one.text)),
-        ctx.ui.panel === "advance" ? null : leads(ctx, "advance"),
+        leads(ctx, "advance"),
       ),
     ),
   );
@@ -56,7 +58,7 @@ const leads = (ctx, panel) => ctx.button(`panel-${panel}`, { key: `to-${panel}` 
 
 function programme(ctx) {
   const schedule = ctx.store.get("schedule");
-  if (!schedule || ctx.ui.panel === "programme") return null;
+  if (!schedule?.next.length || ctx.ui.panel === "programme") return null;
   const lines = new Map(schedule.lines.map((one) => [one.heat, one]));
   return [
     h("h2", { key: "next-head" }, ctx.t("office.next_heats")),

@@ -8,7 +8,7 @@
 import { h } from "../../dom.js";
 import { show } from "./moving.js";
 import { order } from "./orders.js";
-import { coreWords } from "./picture.js";
+import { coreWords, nameView } from "./picture.js";
 
 const MOST_BYTES = 2 * 1024 * 1024;
 const INPUT = "office-file";
@@ -77,7 +77,7 @@ export function uploadBindings(ctx, view) {
       id: "take",
       label: "office.take",
       params: { n: count },
-      primary: true,
+      primary: !replaces,
       enabled: ctx.may("take_entries") && !upload.busy && count > 0,
       ...(replaces ? { danger: true, warn: () => t("office.take_warn", { n: count, before: view.entries.length }) } : {}),
       run: async () => {
@@ -116,7 +116,7 @@ export function uploadView(ctx, view) {
   return h(
     "div",
     { class: "office-upload", key: "upload" },
-    h("h3", null, "◌ ", t("office.upload_not_taken", { name: upload.name })),
+    h("h2", null, "◌ ", t("office.upload_not_taken", { name: upload.name })),
     upload.busy ? h("p", { class: "soft" }, t("office.reading")) : null,
     upload.wrong ? h("p", { class: "card red", role: "alert" }, "✕ ", upload.wrong) : null,
     found ? [columns(ctx, found), told(ctx, found), preview(ctx, found, view)] : null,
@@ -195,7 +195,7 @@ function preview(ctx, found, view) {
             "tr",
             { key: one.bib },
             h("td", { class: "num bib" }, one.bib),
-            h("th", { scope: "row" }, ctx.format.name(one)),
+            h("th", { scope: "row" }, nameView(ctx, one)),
             h("td", null, one.nation ?? ""),
             h("td", { class: "num" }, one.ranking ?? t("office.unranked")),
             h("td", { class: "soft transponders" }, (one.transponders ?? []).join(" ")),

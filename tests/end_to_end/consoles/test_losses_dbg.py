@@ -1,0 +1,214 @@
+"""Console server, broker and core killed in the middle of a race: told in words over the whole screen, and made good.
+
+Three people watch in three languages while the rig rides on. What each browser was told is kept by its own page, and
+so are the instants at which a loss was shown and was gone.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from tests.end_to_end.consoles.race_day import RaceDay
+from tests.timing.control.console.browser.ridden import Person
+from tests.timing.control.console.hall import after_delta
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SPEED = 6.0
+HEAT = "final-a"
+TOLD_WITHIN_S = 2.0
+BACK_WITHIN_S = 20.0
+WAIT_MS = 30_000
+RACE_MS = 90_000
+RECORDER = """(() => {
+  window.told = [];
+  window.losses = [];
+  const Plain = window.EventSource;
+  window.EventSource = class extends Plain {
+    constructor(...given) { super(...given); window.told.push({ kind: "opened" }); }
+    addEventListener(kind, taker) {
+      super.addEventListener(kind, (message) => {
+        if (["snapshot", "delta", "passing"].includes(kind)) window.told.push({ kind, ...JSON.parse(message.data) });
+        taker(message);
+      });
+    }
+  };
+  let shown = null;
+  new MutationObserver(() => {
+    const lost = document.querySelector(".loss")?.dataset.lost ?? null;
+    if (lost !== shown) window.losses.push({ lost, at_s: Date.now() / 1000 });
+    shown = lost;
+  }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-lost"] });
+})();"""
+
+
+class Words(NamedTuple):
+    """What a screen says of a loss."""
+
+    not_live: str
+    lost: dict[str, str]
+    advice: dict[str, str]
+
+
+WORDS = {
+    "en": Words(
+        "NOT LIVE",
+        {"server": "Console server lost", "mqtt": "MQTT broker lost", "core": "Timing core lost"},
+        {
+            "server": "This screen comes back by itself.",
+            "mqtt": "Timing goes on and keeps everything. Orders cannot be sent until the broker is back.",
+            "core": "No passing is shown and no order is taken.",
+        },
+    ),
+    "fr": Words(
+        "PAS EN DIRECT",
+        {
+            "server": "Serveur de consoles perdu",
+            "mqtt": "Courtier MQTT perdu",
+            "core": "Cœur de chronométrage perdu",
+        },
+        {
+            "server": "Cet écran revient de lui-même.",
+            "mqtt": "Le chronométrage continue et garde tout.",
+            "core": "Aucun passage n’est affiché, aucun ordre n’est pris.",
+        },
+    ),
+    "ja": Words(
+        "ライブではありません",
+        {
+            "server": "コンソールサーバーとの接続が切れました",
+            "mqtt": "MQTTブローカーとの接続が切れました",
+            "core": "計時コアとの接続が切れました",
+        },
+        {
+            "server": "この画面は自動で復帰します。",
+            "mqtt": "計時は続き、すべて記録されています。",
+            "core": "通過は表示されず、操作も受け付けられません。",
+        },
+    ),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def day(state: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RaceDay]:
+    """A race day, six times as fast: a heat lasts long enough to lose and regain all three."""
+    async with RaceDay(tmp_path_factory.mktemp("day"), state, "tokyo2020-men-keirin", SPEED) as running:
+        yield running
+
+
+class Watcher:
+    """Somebody at a screen in a language, whose page keeps what it was told."""
+
+    def __init__(self, person: Person, lang: str) -> None:
+        self.person = person
+        self.page: Page = person.page
+        self.words = WORDS[lang]
+
+    async def misses(self, what: str, since_s: float) -> None:
+        """The loss was shown within two seconds, in words, over the whole window, and the picture below is marked."""
+        loss = self.page.locator(f".loss[data-lost={what}]")
+        await loss.wait_for(timeout=WAIT_MS)
+        text = await loss.inner_text()
+        for words in (self.words.not_live, self.words.lost[what], self.words.advice[what]):
+            assert words in text
+        assert await loss.evaluate("(one) => [one.offsetWidth, one.offsetHeight]") == [1440, 900]
+        assert await self.page.locator(".app").get_attribute("data-live") == "no"
+        assert await self._changed_s(what) - since_s < TOLD_WITHIN_S
+
+    async def is_live(self, since_s: float) -> None:
+        """The screen was live again within two seconds."""
+        await self.page.locator(".app[data-live=yes]").wait_for(timeout=WAIT_MS)
+        assert await self._changed_s(None) - since_s < BACK_WITHIN_S
+
+    async def _changed_s(self, lost: str | None) -> float:
+        losses: list[dict[str, Any]] = await self.page.evaluate("window.losses")
+        assert losses[-1]["lost"] == lost
+        return float(losses[-1]["at_s"])
+
+    async def picture(self) -> dict[str, Any]:
+        """The newest payload of each topic, from what the page was told; fails where a number was left out."""
+        told: list[dict[str, Any]] = await self.page.evaluate("window.told")
+        topics: dict[str, Any] = {}
+        number = -1
+        for one in told:
+            if one["kind"] == "opened":
+                continue
+            if one["kind"] == "snapshot":
+                topics = dict(one["topics"])
+            else:
+                assert one["n"] == number + 1, f"{one['n']} came after {number}"
+            number = one["n"]
+            if one["kind"] == "delta":
+                topics[one["topic"]] = after_delta(topics, one)
+        return topics
+
+
+async def watch(browser: Browser, day: RaceDay, role: str, screen: str, lang: str) -> Watcher:
+    """Sit down at a screen whose page keeps what it is told."""
+    return Watcher(await Person.sit_down(browser, day.hall, role, screen, lang=lang, shows=".top-clock", before=RECORDER), lang)
+
+
+Act = Callable[[], Awaitable[None]]
+
+
+async def lose(watchers: list[Watcher], what: str, kill: Act, bring_back: Act) -> None:
+    """Kill it, see that everybody is told; bring it back, see that everybody is live."""
+    killed_s = time.time()
+    await kill()
+    await asyncio.gather(*(one.misses(what, killed_s) for one in watchers))
+    await bring_back()
+    back_s = time.time()
+    await asyncio.gather(*(one.is_live(back_s) for one in watchers))
+
+
+async def test_broker_server_and_core_killed_in_mid_race_are_told_in_words_and_nothing_is_missed(
+    day: RaceDay, browser: Browser
+) -> None:
+    operator = await watch(browser, day, "operator", "operator", "en")
+    judge = await watch(browser, day, "judge", "finish", "fr")
+    president = await watch(browser, day, "president", "commissaire", "ja")
+    watchers = [operator, judge, president]
+    keyboard = operator.person
+    await keyboard.press("o")
+    await keyboard.type(HEAT)
+    await keyboard.press("Enter")
+    await keyboard.sees(".top-state", "On the line")
+    await keyboard.press("a")
+    await operator.page.locator(".top-state [data-state=first_lap]").wait_for(timeout=WAIT_MS)
+
+    async def kill_broker() -> None:
+        day.broker.kill()
+
+    await lose(watchers, "mqtt", kill_broker, day.broker.start)
+    await lose(watchers, "server", day.console.kill, day.start_console)
+    await lose(watchers, "core", day.core.kill, day.start_core)
+
+    for one in watchers:
+        await one.page.locator(".top-state [data-state=provisional]").wait_for(timeout=RACE_MS)
+    published = await agreed(day, watchers)
+    assert published["current"]["attempt"] == 1
+    result = published[f"heats/{HEAT}/result"]["results"]
+    assert [line["bib"] for line in result] == ["4", "13", "23", "30", "21", "2"]
+    for one in watchers:
+        assert await one.page.evaluate("window.told[0].kind") == "opened", "the page was never loaded again"
+        assert [fault for fault in one.person.faults if "ERR_" not in fault] == []
+
+
+async def agreed(day: RaceDay, watchers: list[Watcher]) -> dict[str, Any]:
+    """What the core has published of the heat, once every page has been told the same."""
+    topics = {"current", "competition", *(f"heats/{HEAT}/{part}" for part in ("order", "splits", "pace", "result"))}
+    async with asyncio.timeout(WAIT_MS / 1000):
+        while True:
+            published = await day.retained(topics)
+            pictures = [await one.picture() for one in watchers]
+            for p in pictures:
+                for t in topics:
+                    if p[t] != published[t]: print(time.time(), t, {k: (str(p[t].get(k))[:60], str(published[t][k])[:60]) for k in published[t] if p[t].get(k)!=published[t][k]})
+            if all({topic: picture[topic] for topic in topics} == published for picture in pictures):
+                return published
