@@ -7,10 +7,10 @@ Nothing has an effect before it is on disk. Whatever is shown is derived from th
 """
 
 import asyncio
-import contextlib
 import hashlib
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +20,7 @@ import structlog
 from config.models import Device, Setup
 from drivers.hostclock import ClockAnchor, HostClock
 from drivers.protocols.registry import protocol
-from drivers.records import Delivery, DeviceHealth
+from drivers.records import Delivery, DeviceHealth, Passing
 from drivers.supervisor import DeviceSupervisor
 from drivers.transports import create_transport
 from timing import __version__
@@ -28,6 +28,7 @@ from timing.control import board
 from timing.control.messages import CommandReply, read_command
 from timing.control.publisher import Publisher
 from timing.journal import Entry, Journal, JournalReader, JournalWriter
+from timing.quiet import QuietTime
 from timing.race.actions import Confirm, SetLapCounter
 from timing.race.events import (
     Command,
@@ -43,6 +44,7 @@ from timing.race.events import (
 )
 from timing.race.meet import MeetState, PassingNews
 from timing.race.picture import RACING_STATES, HeatPicture
+from timing.ready import set_garbage_aside
 
 SEQUENCE_BLOCK = 100_000
 """Sequence numbers reserved at a time; what a crash leaves unused is skipped, so that none is used twice."""
@@ -52,8 +54,6 @@ SHOW_PAUSE_S = 0.004
 """At most this often is the picture derived: a burst of reads is one picture, not a hundred."""
 SHOW_REST = 4
 """After a picture, rest this many times as long as it took: deriving never takes more than a fifth of the loop."""
-SHOW_YIELD_S = 0.01
-"""A picture waits this long at most for passings that are just being stored."""
 STREAMED_AT_ONCE = 100
 """Passings in one message, about: the loop is let go in between."""
 DEVICES_EVERY_S = 1.0
@@ -110,6 +110,8 @@ class Service:
         self._publisher: Publisher
         self._on_disk: asyncio.Queue[tuple[asyncio.Future[int], Event]] = asyncio.Queue()
         self._dirty = asyncio.Event()
+        self._showing = False
+        self._quiet = QuietTime(lambda: not self._on_disk.empty())
         self._replying: dict[str, list[str]] = {}
         self._turning: set[str] = set()
 
@@ -141,6 +143,7 @@ class Service:
             supervising = [tasks.create_task(self._supervisor(device).run()) for device in self.setup.meet.devices]
             log.info("service_started", meet=self.setup.meet.id, journal_id=self.state.journal_id)
             self._dirty.set()
+            set_garbage_aside()
             self.ready.set()
             # Shielded: a cancelled service still applies what is on disk, so that its state is the journal's.
             await asyncio.shield(applying)
@@ -167,17 +170,27 @@ class Service:
 
     def _supervisor(self, device: Device) -> DeviceSupervisor:
         entry = protocol(device.protocol)
-        broker = self.setup.meet.broker
+        meet = self.setup.meet
+        make_transport = partial(
+            create_transport,
+            device.address,
+            self.clock,
+            meet.broker,
+            session=f"velodrome-{meet.id}-{device.id}",
+            serial_defaults=entry.serial_defaults,
+        )
         return DeviceSupervisor(
             device,
             entry.session(device, self.state.resume(device.id)),
-            lambda: create_transport(device.address, self.clock, broker),
+            make_transport,
             self.clock,
             self._deliver,
             self._report,
         )
 
     def _deliver(self, delivery: Delivery) -> "asyncio.Future[None]":
+        if any(isinstance(record, Passing) for record in delivery.records):
+            self._quiet.passings_came()
         return cast("asyncio.Future[None]", self._commit(delivery))
 
     def _report(self, health: DeviceHealth) -> None:
@@ -228,10 +241,15 @@ class Service:
 
     async def _tick(self) -> None:
         """While a race runs, journal that time passes: an overdue read is seen without waiting for the next."""
+        raced = False
         while True:
             await asyncio.sleep(max(SHORTEST_TICK_S, TICK_US / 1e6 / self.clock.anchor.speed))
-            if self.shown is not None and self.shown.state in RACING_STATES:
+            racing = self.shown is not None and self.shown.state in RACING_STATES
+            if racing:
                 self._commit(Tick(at_us=self.clock.now_us()))
+            elif raced:
+                set_garbage_aside()
+            raced = racing
 
     # -- commands ----------------------------------------------------------------------------------------------
 
@@ -334,40 +352,40 @@ class Service:
                     self._offer(body)
         while True:
             await self._dirty.wait()
-            await self._let_passings_by(pause_s)
+            await self._quiet.wait(pause_s)
             self._dirty.clear()
+            self._showing = True
             began_s = loop.time()
+            pictures = []
             if shown_heat is not None and shown_heat != self.state.current:
-                for body in board.heat_bodies(self.state.picture(shown_heat)):
-                    self._offer(body)
+                pictures.append(self.state.picture(shown_heat))
             shown_heat = self.state.current
             picture = None if shown_heat is None else self.state.picture(shown_heat)
             self._offer(board.current_body(self.state, picture))
             if picture is not None:
                 self._turn_lap_counter(picture)
-                for body in board.heat_bodies(picture):
-                    self._offer(body)
-            if loop.time() - devices_at_s >= DEVICES_EVERY_S:
-                devices_at_s = loop.time()
-                for body in board.device_bodies(self.state):
-                    self._offer(body)
-                self._offer(board.health_body(self.state))
-                self._offer(board.competition_body(self.state))
+                pictures.append(picture)
+            self.shown = picture
+            self.changed.set()
+            as_of = self.state.journal_id, self.state.latest_us
+            if began_s - devices_at_s >= DEVICES_EVERY_S:
+                devices_at_s = began_s
+                self._offer_devices()
             else:
                 # The last word on a box must not wait for the next event, which may never come.
                 loop.call_at(devices_at_s + DEVICES_EVERY_S, self._dirty.set)
-            self.shown = picture
-            self.changed.set()
+            for body in (body for one in pictures for body in board.heat_bodies(one)):
+                # A picture never changes, so passings may go out between its parts: these take a millisecond each.
+                await asyncio.sleep(0)
+                self._publisher.offer(body, *as_of)
+            self._showing = False
             pause_s = max(SHOW_PAUSE_S, SHOW_REST * (loop.time() - began_s))
 
-    async def _let_passings_by(self, pause_s: float) -> None:
-        """The passing itself goes out before the picture is derived; reads that come together become one picture."""
-        await asyncio.sleep(pause_s)
-        # One that is on its way to the disk at this moment would wait for a whole picture.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHOW_YIELD_S):
-                await self._on_disk.join()
-        await asyncio.sleep(SHOW_YIELD_S / 10)
+    def _offer_devices(self) -> None:
+        for body in board.device_bodies(self.state):
+            self._offer(body)
+        self._offer(board.health_body(self.state))
+        self._offer(board.competition_body(self.state))
 
     def _offer(self, body: board.Body) -> None:
         self._publisher.offer(body, self.state.journal_id, self.state.latest_us)
@@ -379,6 +397,6 @@ class Service:
     async def flush(self) -> None:
         """Wait (not for ever) until everything known has gone to the broker."""
         async with asyncio.timeout(FLUSH_TIMEOUT_S):
-            # Two rooms have to be empty at once: looked at now and then, only when the service ends.
-            while not (self._publisher.idle and not self._dirty.is_set()):  # noqa: ASYNC110
+            # Three rooms have to be empty at once: looked at now and then, only when the service ends.
+            while self._showing or self._dirty.is_set() or not self._publisher.idle:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

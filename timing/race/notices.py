@@ -5,6 +5,9 @@ They propose and remind, with the article; none of them decides (DESIGN §5). On
 
 from typing import NamedTuple
 
+import numpy as np
+
+from timing.clock import milliseconds
 from timing.core.arrays import MISSING
 from timing.race.attempts import Attempt, HeatEvents
 from timing.race.field import Field
@@ -45,6 +48,7 @@ def notices(log: HeatLog, events: HeatEvents, attempt: Attempt, field: Field, fa
     found += _sanctions(events)
     found += _bell(facts)
     found += _finish(log, attempt, facts)
+    found += _clocks_in_doubt(log, attempt, field)
     if attempt.start_us is None and any(sheet.sheet.received_us >= attempt.from_us for sheet in log.sheets):
         found.append("a photo-finish sheet came for a race that was not started: log the gun with its time")
     if facts.pace.findings and facts.pace.pull_off != "awaited":
@@ -52,6 +56,28 @@ def notices(log: HeatLog, events: HeatEvents, attempt: Attempt, field: Field, fa
     elif any(one.what == "pacer_unread" for one in facts.pace.findings):
         found.append(f"pace: pacer {facts.pace.findings[-1].text}")
     return tuple(found)
+
+
+def _clocks_in_doubt(log: HeatLog, attempt: Attempt, field: Field) -> list[str]:
+    """Boxes whose clock was set, or whose records came late, so that their times leave something open."""
+    found = []
+    if attempt.start_doubt_us:
+        found.append(
+            f"the gun's time is uncertain by ±{milliseconds(attempt.start_doubt_us)} ({attempt.start_source}): "
+            "its clock was set, or the impulse came late"
+        )
+    worst_us: dict[str, int] = {}
+    crossings: dict[str, int] = {}
+    for row, mark in np.argwhere((field.doubt_us > 0) & (field.read_index >= 0)).tolist():
+        device = log.reads[int(field.read_index[row, mark])].device
+        worst_us[device] = max(worst_us.get(device, 0), int(field.doubt_us[row, mark]))
+        crossings[device] = crossings.get(device, 0) + 1
+    for device in sorted(worst_us):
+        found.append(
+            f"{device}: times of {crossings[device]} crossings are uncertain by up to "
+            f"±{milliseconds(worst_us[device])}: its clock was set, or they came late"
+        )
+    return found
 
 
 def _shots(attempt: Attempt) -> list[str]:
