@@ -154,7 +154,9 @@ class Watcher:
 
 async def watch(browser: Browser, day: RaceDay, role: str, screen: str, lang: str) -> Watcher:
     """Sit down at a screen whose page keeps what it is told."""
-    return Watcher(await Person.sit_down(browser, day.hall, role, screen, lang=lang, shows=".top-clock", before=RECORDER), lang)
+    return Watcher(
+        await Person.sit_down(browser, day.hall, role, screen, lang=lang, shows=".top-clock", before=RECORDER), lang
+    )
 
 
 Act = Callable[[], Awaitable[None]]
@@ -194,7 +196,9 @@ async def test_server_broker_and_core_killed_in_mid_race_are_told_in_words_and_n
 
     for one in watchers:
         await one.page.locator(".top-state [data-state=provisional]").wait_for(timeout=RACE_MS)
-    published = await day.retained({"current", "competition", *(f"heats/{HEAT}/{part}" for part in ("splits", "result"))})
+    published = await day.retained(
+        {"current", "competition", *(f"heats/{HEAT}/{part}" for part in ("splits", "result"))}
+    )
     for one in watchers:
         await one.page.wait_for_function("seq => window.told.at(-1).n !== undefined && seq", arg=1)
         picture = await one.picture()

@@ -83,4 +83,6 @@ def audience_of(role: str) -> AudienceName:
 
 
 def _opens(role: str, screen: str) -> bool:
-    return role in READERS.get(screen, ()) or any(role in PERMITTED[action] for action in SCREEN_ACTIONS.get(screen, ()))
+    return role in READERS.get(screen, ()) or any(
+        role in PERMITTED[action] for action in SCREEN_ACTIONS.get(screen, ())
+    )
