@@ -17,12 +17,13 @@ from typing import Any
 import msgspec
 
 from config.models import Device
+from drivers import late
 from drivers.errors import DeliveryFailed, TransportError
 from drivers.hostclock import HostClock
 from drivers.meaning import NONSENSE_AFTER_US, MeaningWatch
 from drivers.protocols.base import Session
 from drivers.records import Delivery, DeviceHealth, Record
-from drivers.transports.base import Transport
+from drivers.transports.base import Acknowledging, Transport
 
 
 class DeviceState(StrEnum):
@@ -88,6 +89,8 @@ class _Commit(msgspec.Struct, frozen=True):
     on_disk: asyncio.Future[None]
     records: tuple[Record, ...]
     connection: int
+    chunks: int
+    """How many chunks of that connection are on disk with it."""
 
 
 class DeviceSupervisor:
@@ -112,6 +115,8 @@ class DeviceSupervisor:
         self._health = _HealthReporter(device.id, clock, report)
         self._attempt = 1
         self._connection = 0
+        self._chunks = 0
+        self._keeper: Acknowledging | None = None
         self._heard_us = 0
         self._heard = asyncio.Event()
         self._meaning = MeaningWatch(device)
@@ -164,6 +169,8 @@ class DeviceSupervisor:
     async def _converse(self, transport: Transport) -> None:
         now_us = self._clock.now_us()
         self._connection += 1
+        self._chunks = 0
+        self._keeper = transport if isinstance(transport, Acknowledging) else None
         self._outbox = asyncio.Queue()
         self._heard_us = now_us
         self._meaning.reset()
@@ -230,7 +237,8 @@ class DeviceSupervisor:
             self._heard.set()
             if self.state is DeviceState.SILENT:
                 self._tell_live()
-            reaction = self._session.receive(chunk.data, chunk.received_us)
+            self._chunks += 1
+            reaction = late.take(self._session, chunk)
             self._meaning.heard(chunk.data, reaction.records, chunk.received_us)
             if self._nonsense or self._meaning.doubtful:
                 self._news_of_meaning.set()
@@ -254,7 +262,7 @@ class DeviceSupervisor:
         delivery = Delivery(device=self._device.id, received_us=received_us, raw=bytes(self._held), records=records)
         self._held.clear()
         self._holding.clear()
-        self._commits.put_nowait(_Commit(self._deliver(delivery), records, self._connection))
+        self._commits.put_nowait(_Commit(self._deliver(delivery), records, self._connection, self._chunks))
         self._undelivered += 1
         if self._undelivered >= UNDELIVERED_AT_MOST:
             self._room.clear()
@@ -269,6 +277,8 @@ class DeviceSupervisor:
             self._undelivered -= 1
             if self._undelivered < UNDELIVERED_AT_MOST:
                 self._room.set()
+            if self._keeper is not None and commit.connection == self._connection:
+                self._keeper.acknowledge(commit.chunks)
             if commit.records:
                 questions = self._session.committed(commit.records, self._clock.now_us())
                 # An acknowledgement belongs to the connection that brought the record: later the box

@@ -27,9 +27,9 @@ BEGIN_US = 1_700_000_000_000_000
 HOST_DIES = 0.1
 
 
-async def _ride_meet(seed: int, heats: int, loop: VirtualLoop, findings: Findings, *, clock_steps: bool) -> None:
+async def _ride_meet(seed: int, heats: int, loop: VirtualLoop, findings: Findings) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        meet = random_meet(seed, heats, Path(folder), clock_steps=clock_steps)
+        meet = random_meet(seed, heats, Path(folder))
         lot = random.Random(f"{seed}/host")
         begin_us = BEGIN_US + lot.randrange(86_400_000_000)
         async with Office(meet, VirtualClock(loop, begin_us), Path(folder)) as office:
@@ -56,9 +56,7 @@ async def _ride_meet(seed: int, heats: int, loop: VirtualLoop, findings: Finding
             findings.silent.append(f"seed {seed}: replay differs from what was shown live")
 
 
-def soak(
-    heats: int, seed: int, *, clock_steps: bool = False, told: Callable[[Findings], None] | None = None
-) -> Findings:
+def soak(heats: int, seed: int, *, told: Callable[[Findings], None] | None = None) -> Findings:
     """Ride so many heats. Deterministic from the seed. `told` hears of the findings after each meet."""
     findings = Findings()
     number = 0
@@ -66,7 +64,7 @@ def soak(
         loop = VirtualLoop()
         count = min(HEATS_A_MEET, heats - findings.counts["heats"])
         try:
-            riding = _ride_meet(seed * 1_000_000 + number, count, loop, findings, clock_steps=clock_steps)
+            riding = _ride_meet(seed * 1_000_000 + number, count, loop, findings)
             loop.run_until_complete(riding)
         finally:
             loop.close()
@@ -91,17 +89,22 @@ def main() -> int:
     asks = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     asks.add_argument("--heats", type=int, default=1000)
     asks.add_argument("--seed", type=int, default=1)
-    asks.add_argument("--clock-steps", action="store_true", help="set clocks of boxes in mid-race too")
     wanted = asks.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     began_s = time.monotonic()
 
+    shown = 0
+
     def told(findings: Findings) -> None:
+        nonlocal shown
+        for one in findings.silent[shown:]:
+            print(one, file=sys.stderr)
+        shown = len(findings.silent)
         done = findings.counts["heats"]
         if done % 100 == 0:
             print(f"{done} heats, {len(findings.silent)} silent errors", file=sys.stderr)
 
-    findings = soak(wanted.heats, wanted.seed, clock_steps=wanted.clock_steps, told=told)
+    findings = soak(wanted.heats, wanted.seed, told=told)
     print(report(findings, time.monotonic() - began_s))
     return 1 if findings.silent else 0
 

@@ -7,10 +7,10 @@ Nothing has an effect before it is on disk. Whatever is shown is derived from th
 """
 
 import asyncio
-import contextlib
 import hashlib
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -21,16 +21,14 @@ from config.journaled import without_secrets
 from config.models import Device, Setup
 from drivers.hostclock import ClockAnchor, HostClock
 from drivers.protocols.registry import protocol
-from drivers.records import Delivery, DeviceHealth
+from drivers.records import Delivery, DeviceHealth, Passing
 from drivers.supervisor import DeviceSupervisor
 from drivers.transports import create_transport
 from timing import __version__
-from timing.control import board
-from timing.control.databridge.bridge import DataBridge
 from timing.control.messages import AliveMessage, CommandReply, read_command
-from timing.control.office_board import office_bodies
 from timing.control.publisher import Publisher
 from timing.journal import Entry, Journal, JournalReader, JournalWriter
+from timing.quiet import QuietTime
 from timing.race.actions import Confirm, SetLapCounter
 from timing.race.events import (
     Command,
@@ -44,25 +42,18 @@ from timing.race.events import (
     encode_event,
     event_time_us,
 )
-from timing.race.heat import HeatLog
-from timing.race.history import last_row
 from timing.race.meet import MeetState, PassingNews
 from timing.race.picture import RACING_STATES, HeatPicture
 from timing.race.preview import Preview, preview
+from timing.ready import set_garbage_aside
+from timing.showing import Showing
 
 SEQUENCE_BLOCK = 100_000
 """Sequence numbers reserved at a time; what a crash leaves unused is skipped, so that none is used twice."""
 TICK_US = 500_000
 SHORTEST_TICK_S = 0.05
-SHOW_PAUSE_S = 0.004
-"""At most this often is the picture derived: a burst of reads is one picture, not a hundred."""
-SHOW_REST = 4
-"""After a picture, rest this many times as long as it took: deriving never takes more than a fifth of the loop."""
-SHOW_YIELD_S = 0.01
-"""A picture waits this long at most for passings that are just being stored."""
 STREAMED_AT_ONCE = 100
 """Passings in one message, about: the loop is let go in between."""
-DEVICES_EVERY_S = 1.0
 FLUSH_TIMEOUT_S = 2.0
 
 log = structlog.get_logger("service")
@@ -108,21 +99,24 @@ class Service:
             self._journal.close()
             raise
         self.ready = asyncio.Event()
-        self.shown: HeatPicture | None = None
-        """The newest picture of the current heat."""
-        self.changed = asyncio.Event()
-        """Set whenever `shown` is new; for a view in the same process."""
         self._writer: JournalWriter
         self._publisher: Publisher
-        bridge = setup.meet.databridge
-        self._databridge = DataBridge(bridge.prefix, setup.meet.id) if bridge.enabled else None
         self._on_disk: asyncio.Queue[tuple[asyncio.Future[int], Event]] = asyncio.Queue()
-        self._dirty = asyncio.Event()
+        self._quiet = QuietTime(lambda: not self._on_disk.empty())
+        meet = setup.meet
+        self._showing = Showing(self.state, meet.id, meet.databridge, self._quiet, self._turn_lap_counter)
         self._replying: dict[str, list[str]] = {}
         self._turning: set[str] = set()
-        self._histories = board.Histories()
-        self._offered: dict[str, tuple[int, int]] = {}
-        """Of each heat, its version and the newest order when it was offered last."""
+
+    @property
+    def shown(self) -> HeatPicture | None:
+        """The newest picture of the current heat."""
+        return self._showing.shown
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set whenever `shown` is new; for a view in the same process."""
+        return self._showing.changed
 
     async def run(self) -> None:
         """Serve until cancelled. A journal that can no longer be written ends it with JournalWriteError."""
@@ -148,11 +142,12 @@ class Service:
     async def _serve(self, applying: asyncio.Task[None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             publishing = tasks.create_task(self._publisher.run())
-            showing = tasks.create_task(self._show_all())
+            showing = tasks.create_task(self._showing.run(self._publisher))
             ticking = tasks.create_task(self._tick())
             supervising = [tasks.create_task(self._supervisor(device).run()) for device in self.setup.meet.devices]
             log.info("service_started", meet=self.setup.meet.id, journal_id=self.state.journal_id)
-            self._dirty.set()
+            self._showing.dirty.set()
+            set_garbage_aside()
             self.ready.set()
             # Shielded: a cancelled service still applies what is on disk, so that its state is the journal's.
             await asyncio.shield(applying)
@@ -179,17 +174,27 @@ class Service:
 
     def _supervisor(self, device: Device) -> DeviceSupervisor:
         entry = protocol(device.protocol)
-        broker = self.setup.meet.broker
+        meet = self.setup.meet
+        make_transport = partial(
+            create_transport,
+            device.address,
+            self.clock,
+            meet.broker,
+            session=f"velodrome-{meet.id}-{device.id}",
+            serial_defaults=entry.serial_defaults,
+        )
         return DeviceSupervisor(
             device,
             entry.session(device, self.state.resume(device.id)),
-            lambda: create_transport(device.address, self.clock, broker),
+            make_transport,
             self.clock,
             self._deliver,
             self._report,
         )
 
     def _deliver(self, delivery: Delivery) -> "asyncio.Future[None]":
+        if any(isinstance(record, Passing) for record in delivery.records):
+            self._quiet.passings_came()
         return cast("asyncio.Future[None]", self._commit(delivery))
 
     def _report(self, health: DeviceHealth) -> None:
@@ -235,15 +240,20 @@ class Service:
         news = self.state.apply(row, event)
         if isinstance(event, Command):
             self._answer(event)
-        self._dirty.set()
+        self._showing.dirty.set()
         return news
 
     async def _tick(self) -> None:
         """While a race runs, journal that time passes: an overdue read is seen without waiting for the next."""
+        raced = False
         while True:
             await asyncio.sleep(max(SHORTEST_TICK_S, TICK_US / 1e6 / self.clock.anchor.speed))
-            if self.shown is not None and self.shown.state in RACING_STATES:
+            racing = self.shown is not None and self.shown.state in RACING_STATES
+            if racing:
                 self._commit(Tick(at_us=self.clock.now_us()))
+            elif raced:
+                set_garbage_aside()
+            raced = racing
 
     # -- commands ----------------------------------------------------------------------------------------------
 
@@ -345,70 +355,6 @@ class Service:
         if news:
             self._publisher.stream("passing", "passing/1", {"passings": news}, row, time_us)
 
-    async def _show_all(self) -> None:
-        """Derive and publish the picture whenever something changed; only what differs goes out."""
-        loop = asyncio.get_running_loop()
-        devices_at_s = 0.0
-        pause_s = SHOW_PAUSE_S
-        shown_heat: str | None = None
-        self._offer(board.meet_body(self.state))
-        while True:
-            await self._dirty.wait()
-            await self._let_passings_by(pause_s)
-            self._dirty.clear()
-            began_s = loop.time()
-            if shown_heat is not None and shown_heat != self.state.current:
-                self._offer_heat(self.state.picture(shown_heat))
-            shown_heat = self.state.current
-            picture = None if shown_heat is None else self.state.picture(shown_heat)
-            current = board.current_body(self.state, picture)
-            self._offer(current)
-            self._offer(board.board_body(current))
-            self._bridge(picture, whole=False)
-            if picture is not None:
-                self._turn_lap_counter(picture)
-                self._offer_heat(picture)
-            self._offer_changed_heats()
-            if loop.time() - devices_at_s >= DEVICES_EVERY_S:
-                devices_at_s = loop.time()
-                for body in board.device_bodies(self.state):
-                    self._offer(body)
-                self._offer(board.health_body(self.state))
-                self._offer(board.competition_body(self.state))
-                self._offer(board.meet_body(self.state))
-                for body in office_bodies(self.state):
-                    self._offer(body)
-                self._bridge(picture, whole=True)
-            else:
-                # The last word on a box must not wait for the next event, which may never come.
-                loop.call_at(devices_at_s + DEVICES_EVERY_S, self._dirty.set)
-            self.shown = picture
-            self.changed.set()
-            pause_s = max(SHOW_PAUSE_S, SHOW_REST * (loop.time() - began_s))
-
-    async def _let_passings_by(self, pause_s: float) -> None:
-        """The passing itself goes out before the picture is derived; reads that come together become one picture."""
-        await asyncio.sleep(pause_s)
-        # One that is on its way to the disk at this moment would wait for a whole picture.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHOW_YIELD_S):
-                await self._on_disk.join()
-        await asyncio.sleep(SHOW_YIELD_S / 10)
-
-    def _offer_changed_heats(self) -> None:
-        """Heats that are not on the track change too: by a late ruling, a late sheet, a box's backlog."""
-        for name, log in self.state.heats.items():
-            if log.opened_us is not None and self._offered.get(name) != _newest(log):
-                self._offer_heat(self.state.picture(name))
-
-    def _offer_heat(self, picture: HeatPicture) -> None:
-        log = self.state.heats[picture.heat]
-        self._offered[picture.heat] = _newest(log)
-        for body in board.heat_bodies(log, picture, self.state.earlier_paces(picture.heat)):
-            self._offer(body)
-        for body in self._histories.changed(log, picture):
-            self._offer(body)
-
     def _alive(self, seq: int) -> bytes:
         """The sign of life, whatever else happens."""
         return msgspec.json.encode(
@@ -416,16 +362,6 @@ class Service:
                 at_us=self.clock.now_us(), speed=self.clock.anchor.speed, journal_id=self.state.journal_id, seq=seq
             )
         )
-
-    def _offer(self, body: board.Body) -> None:
-        self._publisher.offer(body, self.state.journal_id, self.state.latest_us)
-
-    def _bridge(self, picture: HeatPicture | None, whole: bool) -> None:
-        """What differs on the data bridge: what is on the track at every picture, the whole of it now and then."""
-        if self._databridge is not None:
-            bridge = self._databridge
-            for topic, payload in bridge.changes(self.state) if whole else bridge.current(self.state, picture):
-                self._publisher.offer_raw(topic, payload)
 
     async def connected(self) -> None:
         """Wait until the broker is reached. Call it after `ready`."""
@@ -435,10 +371,5 @@ class Service:
         """Wait (not for ever) until everything known has gone to the broker."""
         async with asyncio.timeout(FLUSH_TIMEOUT_S):
             # Two rooms have to be empty at once: looked at now and then, only when the service ends.
-            while not (self._publisher.idle and not self._dirty.is_set()):  # noqa: ASYNC110
+            while not (self._showing.idle and self._publisher.idle):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-
-
-def _newest(log: HeatLog) -> tuple[int, int]:
-    """What a heat's messages rest on, as far as the heat itself goes."""
-    return log.version, last_row(log)

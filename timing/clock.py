@@ -8,29 +8,29 @@ clock was set rather than late. Sources: hardware-protocols §0 fact 1, §1 Cloc
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 import numpy as np
 
 from config.models import Device
 from drivers.records import ClockReading, DeviceStatus, Impulse, Passing, Record
-from timing.core.arrays import Int64Array
+from timing.clock_bounds import Sample, Segment
+from timing.clock_fit import PARTS_PER_BILLION, ClockFit, Quality, divide_up
+from timing.clock_history import (
+    EARLY_SPREADS,
+    LATE_MARGIN_US,
+    LATE_SPREADS,
+    STEP_MARGIN_US,
+    STRETCHES_KEPT,
+    ClockHistory,
+    Stretch,
+    arrives_promptly,
+)
 from timing.core.clockfit import Line, fit_line
 from timing.units import MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND
 
-Quality = Literal["none", "one_way", "round_trip"]
-
 DAY_US: Final = 86_400 * MICROSECONDS_PER_SECOND
-PARTS_PER_BILLION: Final = 1_000_000_000
-
-WINDOW_US: Final = 600 * MICROSECONDS_PER_SECOND
-"""Long enough to know the rate to a few ppm, short enough that temperature does not bend the line."""
-BUCKET_US: Final = 2 * MICROSECONDS_PER_SECOND
-"""Of this much device time only the tightest bound is kept: at most 301 in a window, however busy the box."""
-KEPT_AT_LEAST: Final = 16
-"""Bounds kept beyond the window's age: a box that speaks seldom still has a rate."""
 
 SHORT_SPAN_US: Final = 30 * MICROSECONDS_PER_SECOND
 UNKNOWN_DRIFT_PPB: Final = 50_000
@@ -40,116 +40,14 @@ UNFITTED_UNCERTAINTY_US: Final = MICROSECONDS_PER_SECOND
 """± of a time that is taken from its arrival because nothing is known of the clock."""
 
 WANTED_US: Final = MICROSECONDS_PER_MILLISECOND
-STEP_MARGIN_US: Final = MICROSECONDS_PER_MILLISECOND
 STEP_COUNT: Final = 3
 """So many impossible stamps in a row, and the clock was set; one alone is a bad reading."""
 LATE_COUNT: Final = 8
 LATE_SPAN_US: Final = 10 * MICROSECONDS_PER_SECOND
-LATE_MARGIN_US: Final = 20 * MICROSECONDS_PER_MILLISECOND
-LATE_SPREADS: Final = 8
 """Late arrivals are possible: it takes more of them, over longer than a network stalls, to mean a step."""
 STEADY_SHARE: Final = 20
 """The shortest delays of the earlier and the later half may differ by this part of their span: jitter, no queue."""
 SUSPECTS_KEPT: Final = 32
-EARLY_SPREADS: Final = 4
-"""Without round trips the shortest delay is a guess: jitter may undercut it, but not by so much."""
-
-
-class ClockFit(msgspec.Struct, frozen=True, kw_only=True):
-    """race = race_anchor_us + (device - device_anchor_us) * (1 + rate_ppb * 1e-9), with its ±.
-
-    Device times are on the unwrapped scale of `DeviceClock.unwrap`. The ± is for a single stamp, so it holds
-    half a tick of the device's resolution.
-    """
-
-    device_anchor_us: int
-    race_anchor_us: int
-    rate_ppb: int
-    uncertainty_us: int
-    """± at the anchor, which is the newest device time in the fit."""
-    oldest_uncertainty_us: int
-    """± at the oldest device time in the fit."""
-    drift_uncertainty_ppb: int
-    """± of the rate: how fast the ± grows outside the observed span."""
-    samples: int
-    """Bounds that the fit rests on: the tightest of each bucket, not every record."""
-    quality: Quality
-    fitted_from_us: int
-    """Oldest device time in the fit."""
-    fitted_until_us: int
-    """Newest device time in the fit."""
-    warning: str
-    """Empty while the device holds ±1 ms; otherwise one sentence: how much, why, and what to do."""
-
-    def race_us(self, device_us: int) -> int:
-        """UTC µs of an unwrapped device time, in integers; the rate's share is rounded half up to the µs."""
-        elapsed_us = device_us - self.device_anchor_us
-        gained_us = (elapsed_us * self.rate_ppb + PARTS_PER_BILLION // 2) // PARTS_PER_BILLION
-        return self.race_anchor_us + elapsed_us + gained_us
-
-    def uncertainty_at(self, device_us: int) -> int:
-        """± in µs of `race_us(device_us)`: linear between the observed ends, growing beyond them."""
-        outside_us = max(0, device_us - self.fitted_until_us, self.fitted_from_us - device_us)
-        age_us = min(max(0, self.fitted_until_us - device_us), self.fitted_until_us - self.fitted_from_us)
-        span_us = max(1, self.fitted_until_us - self.fitted_from_us)
-        inside_us = _divide_up((self.oldest_uncertainty_us - self.uncertainty_us) * age_us, span_us)
-        return self.uncertainty_us + inside_us + _divide_up(outside_us * self.drift_uncertainty_ppb, PARTS_PER_BILLION)
-
-
-def _divide_up(numerator: int, denominator: int) -> int:
-    return -(-numerator // denominator)
-
-
-class _Sample(NamedTuple):
-    """Bounds of the offset host - device at an unwrapped device time; no floor if the stamp came unasked."""
-
-    device_us: int
-    received_us: int
-    ceiling_us: int
-    floor_us: int | None
-
-
-class _Envelope:
-    """The tightest bound of each bucket over the window: highest floors or lowest ceilings."""
-
-    def __init__(self, tighter: Literal["higher", "lower"]) -> None:
-        self._sign = 1 if tighter == "higher" else -1
-        self._points: Int64Array = np.zeros((2, 1024), dtype=np.int64)
-        self._first = self._end = 0
-
-    def __len__(self) -> int:
-        return self._end - self._first
-
-    @property
-    def device_us(self) -> Int64Array:
-        return self._points[0, self._first : self._end]
-
-    @property
-    def offset_us(self) -> Int64Array:
-        return self._points[1, self._first : self._end]
-
-    def add(self, device_us: int, offset_us: int) -> bool:
-        """Take a bound, unless older than the newest bucket; returns whether the envelope changed."""
-        if len(self):
-            newest_us = int(self._points[0, self._end - 1])
-            if device_us // BUCKET_US < newest_us // BUCKET_US:
-                return False
-            if device_us // BUCKET_US == newest_us // BUCKET_US:
-                if self._sign * offset_us <= self._sign * int(self._points[1, self._end - 1]):
-                    return False
-                self._end -= 1
-        self._append(device_us, offset_us)
-        return True
-
-    def _append(self, device_us: int, offset_us: int) -> None:
-        if self._end == self._points.shape[1]:
-            kept = len(self)
-            self._points[:, :kept] = self._points[:, self._first : self._end].copy()
-            self._first, self._end = 0, kept
-        self._points[:, self._end] = device_us, offset_us
-        self._end += 1
-        while len(self) > KEPT_AT_LEAST and device_us - int(self._points[0, self._first]) > WINDOW_US:
-            self._first += 1
 
 
 class DeviceClock:
@@ -169,9 +67,18 @@ class DeviceClock:
         self._learned_offset_us = 0
         self._zone_offset_us: int | None = None
         self._correction: Callable[[ClockFit], ClockFit | None] | None = None
-        self.segment = 0
-        """Rises when the device's clock was set: stamps of two segments do not compare."""
-        self._begin_segment()
+        self._numbers = 0
+        self._past: list[Stretch] = []
+        self._before: Segment | None = None
+        self._segment = self._new_segment()
+        self._suspects: list[Sample] = []
+        self._suspects_late = False
+        self._fit: ClockFit | None = None
+
+    @property
+    def segment(self) -> int:
+        """Another number whenever the device's clock was set: stamps of two segments do not compare."""
+        return self._segment.number
 
     def correct_by(self, correction: Callable[[ClockFit], ClockFit | None] | None) -> None:
         """Let something better than arrivals correct the fit while the box cannot be asked (`race.sync`).
@@ -181,12 +88,34 @@ class DeviceClock:
         """
         self._correction = correction
 
-    def _begin_segment(self) -> None:
-        self.segment += 1
-        self._ceilings, self._floors = _Envelope("lower"), _Envelope("higher")
-        self._suspects: list[_Sample] = []
-        self._suspects_late = False
-        self._fit: ClockFit | None = None
+    def _new_segment(self, *, by_lateness: bool = False) -> Segment:
+        self._numbers += 1
+        return Segment(self._numbers, by_lateness)
+
+    def _was_set_now(self) -> None:
+        """The suspects are the first records of a new segment; what was before stays as a stretch of the past."""
+        self._past.append(Stretch(self.fit(), self._segment.first_us, self._segment.last_us))
+        del self._past[: -(STRETCHES_KEPT - 1)]
+        self._before, self._segment = self._segment, self._new_segment(by_lateness=self._suspects_late)
+        suspects, self._suspects = self._suspects, []
+        self._segment.first_us = suspects[0].received_us
+        self._fit = None
+        for suspect in suspects[:-1]:
+            self._take(suspect)
+
+    def _was_only_late(self, sample: Sample) -> bool:
+        """Whether this record shows that the clock was not set back after all: those before it had only waited."""
+        if not self._segment.by_lateness or self._before is None:
+            return False
+        late_us = sample.received_us - self._device.transport_delay_us - self._past[-1].fit.race_us(sample.device_us)
+        return arrives_promptly(self._past[-1].fit, late_us)
+
+    def _go_back(self) -> None:
+        if self._before is not None:
+            self._segment, self._before = self._before, None
+            self._past.pop()
+            self._suspects.clear()
+            self._fit = None
 
     # -- device stamps on one scale --------------------------------------------------------------------------
 
@@ -236,7 +165,7 @@ class DeviceClock:
         device_us, zone_offset_us = self._unwrap(record.device_us, record.received_us)
         sent_us = record.sent_us if isinstance(record, ClockReading) else None
         # A stamp may stand for anything within half a tick of it, whether the box truncates or rounds.
-        sample = _Sample(
+        sample = Sample(
             device_us=device_us,
             received_us=record.received_us,
             ceiling_us=record.received_us - device_us + self._half_tick_us,
@@ -246,20 +175,34 @@ class DeviceClock:
             self._take(sample)
             self._learned_offset_us = record.received_us - device_us
             self._zone_offset_us = zone_offset_us
+            self._note_arrival(sample)
 
-    def _belongs(self, sample: _Sample) -> bool:
+    def _note_arrival(self, sample: Sample) -> None:
+        """A record that came without delay shows that the clock was not set before it."""
+        segment = self._segment
+        segment.first_us = segment.first_us or sample.received_us
+        late_us = sample.received_us - self._device.transport_delay_us - self._own_fit().race_us(sample.device_us)
+        if arrives_promptly(self._own_fit(), late_us):
+            segment.last_us = max(segment.last_us, sample.received_us)
+
+    def _belongs(self, sample: Sample) -> bool:
         """Whether the sample is of this segment; the last of enough suspects in a row begins a new one."""
         fit = self._own_fit()
         if fit.quality == "none":
             return True
         if fit.quality == "one_way" and sample.floor_us is not None:
             # Answers make the arrivals before them worthless: nothing is known of those delays.
-            self._begin_segment()
+            first_us, self._segment = self._segment.first_us, self._new_segment()
+            self._segment.first_us, self._before, self._fit = first_us, None, None
+            self._suspects.clear()
             return True
         impossible, late = self._doubts(sample, fit)
         if not (impossible or late):
             if fit.quality == "one_way" or sample.floor_us is not None:
                 self._suspects.clear()
+            return True
+        if impossible and self._was_only_late(sample):
+            self._go_back()
             return True
         if late != self._suspects_late:
             self._suspects.clear()
@@ -267,13 +210,10 @@ class DeviceClock:
         self._suspects.append(sample)
         if not self._was_set():
             return False
-        earlier = self._suspects[:-1]
-        self._begin_segment()
-        for suspect in earlier:
-            self._take(suspect)
+        self._was_set_now()
         return True
 
-    def _doubts(self, sample: _Sample, fit: ClockFit) -> tuple[bool, bool]:
+    def _doubts(self, sample: Sample, fit: ClockFit) -> tuple[bool, bool]:
         """Whether the fit makes the sample impossible, and whether it is suspiciously late."""
         expected_us = fit.race_us(sample.device_us) - sample.device_us
         believed_us = fit.uncertainty_at(sample.device_us) + STEP_MARGIN_US
@@ -299,12 +239,12 @@ class DeviceClock:
         half = len(late_us) // 2
         return abs(min(late_us[half:]) - min(late_us[:half])) <= span_us // STEADY_SHARE
 
-    def _take(self, sample: _Sample) -> None:
+    def _take(self, sample: Sample) -> None:
         changed = False
         if sample.floor_us is not None:
-            changed = self._floors.add(sample.device_us, sample.floor_us)
-        if sample.floor_us is not None or not len(self._floors):
-            changed = self._ceilings.add(sample.device_us, sample.ceiling_us) or changed
+            changed = self._segment.floors.add(sample.device_us, sample.floor_us)
+        if sample.floor_us is not None or not len(self._segment.floors):
+            changed = self._segment.ceilings.add(sample.device_us, sample.ceiling_us) or changed
         if changed:
             self._fit = None
 
@@ -317,10 +257,21 @@ class DeviceClock:
             return own
         return self._correction(own) or own
 
+    def history(self) -> ClockHistory:
+        """The present fit with the stretches before the clock was set."""
+        present = Stretch(self.fit(), self._segment.first_us, self._segment.last_us)
+        return ClockHistory((*self._past, present))
+
+    def placed(self, device_us: int, received_us: int, *, backlog: bool = False) -> tuple[int, int]:
+        """Race µs of a device stamp, never later than its arrival, and the ± that the clock's setting leaves open."""
+        arrived_us = received_us - self._device.transport_delay_us
+        race_us, doubt_us = self.history().at(self.unwrap(device_us, received_us), arrived_us, backlog=backlog)
+        return min(race_us, received_us), doubt_us
+
     def _own_fit(self) -> ClockFit:
         """What the records prove; recomputed only when one changed what it rests on."""
         if self._fit is None:
-            self._fit = self._fitted() if len(self._ceilings) else self._unfitted()
+            self._fit = self._fitted() if len(self._segment.ceilings) else self._unfitted()
         return self._fit
 
     def race_us(self, device_us: int, received_us: int) -> int:
@@ -355,7 +306,7 @@ class DeviceClock:
         )
 
     def _fitted(self) -> ClockFit:
-        ceilings, floors = self._ceilings, self._floors
+        ceilings, floors = self._segment.ceilings, self._segment.floors
         line = fit_line(ceilings.device_us, ceilings.offset_us, floors.device_us, floors.offset_us)
         from_us, until_us = int(ceilings.device_us[0]), int(ceilings.device_us[-1])
         quality: Quality = "one_way"
@@ -412,7 +363,7 @@ class DeviceClock:
         if span_us < 2 * SHORT_SPAN_US:
             seconds = span_us // MICROSECONDS_PER_SECOND
             return f"{held}its clock was watched for {seconds} s only: wait for a minute of answers."
-        fastest_us = int(np.min(self._ceilings.offset_us)) - int(np.max(self._floors.offset_us))
+        fastest_us = int(np.min(self._segment.ceilings.offset_us)) - int(np.max(self._segment.floors.offset_us))
         return (
             f"{held}its answers take long or vary (about {milliseconds(max(fastest_us, 0))} at best): "
             "connect it by cable and keep other traffic off the network."
@@ -421,5 +372,5 @@ class DeviceClock:
 
 def milliseconds(duration_us: int) -> str:
     """For people: milliseconds rounded up to one decimal, by integers."""
-    tenths = _divide_up(duration_us, MICROSECONDS_PER_MILLISECOND // 10)
+    tenths = divide_up(duration_us, MICROSECONDS_PER_MILLISECOND // 10)
     return f"{tenths // 10}.{tenths % 10} ms"

@@ -1,13 +1,13 @@
 """What every protocol offers: a parser for its bytes and a session for talking to its box. No I/O, no clock."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
 from config.models import Device
-from drivers.records import Record
+from drivers.records import Impulse, Record
 
 
 class Parser(Protocol):
@@ -27,6 +27,10 @@ class Resume(msgspec.Struct, frozen=True):
 
     last_sequence: int | None = None
     decoder: str | None = None
+    impulses: tuple[Impulse, ...] = ()
+    """The newest edges of a box that numbers nothing, oldest first: what it sends again is known by them."""
+    in_heat: bool = False
+    """Whether a heat is on the track: what a box saw of it meanwhile may be in its memory only."""
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -75,3 +79,5 @@ class ProtocolEntry:
     parser: Callable[[str], Parser]
     """Device id to parser."""
     session: Callable[[Device, Resume], Session]
+    serial_defaults: Mapping[str, str] = field(default_factory=dict)
+    """Settings of a `serial:` address as it writes them (`{"dtr": "off"}`) that count where it says nothing."""

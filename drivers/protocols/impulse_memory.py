@@ -1,6 +1,6 @@
 """Which impulses of a box were received: so that what it sends again does not become a second edge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from config.models import Device
@@ -15,8 +15,11 @@ REMEMBERED: Final = 65_536
 class ImpulseMemory:
     """Edges by channel and time on the box's clock, each with the start numbers that it was reported for."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Sequence[Impulse] = ()) -> None:
+        """`known` are edges that are on disk from earlier."""
         self._bibs: dict[tuple[str, int], set[str | None]] = {}
+        for impulse in known:
+            self.add(impulse)
 
     def __len__(self) -> int:
         """How many edges are known."""
@@ -46,9 +49,9 @@ def repeated(impulse: Impulse, name: str = "repeated") -> Unhandled:
 class ListenOnceSession(ListenSession):
     """A `ListenSession` whose box may print the same edge again: one edge, one Impulse."""
 
-    def __init__(self, device: str, parser: Callable[[str], Parser]) -> None:
+    def __init__(self, device: str, parser: Callable[[str], Parser], known: Sequence[Impulse] = ()) -> None:
         super().__init__(device, parser)
-        self._memory = ImpulseMemory()
+        self._memory = ImpulseMemory(known)
 
     def receive(self, data: bytes, now_us: int) -> Reaction:
         """Parse; an edge with a known channel and time becomes Unhandled `repeated`."""
@@ -67,6 +70,6 @@ def listen_once(parser: Callable[[str], Parser]) -> Callable[[Device, Resume], L
     """Make the session factory of a `base.ProtocolEntry` from its parser, as `listen.listen` does."""
 
     def session(device: Device, resume: Resume) -> ListenOnceSession:
-        return ListenOnceSession(device.id, parser)
+        return ListenOnceSession(device.id, parser, resume.impulses)
 
     return session

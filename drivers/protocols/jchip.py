@@ -28,7 +28,7 @@ import msgspec
 from config.models import Device
 from drivers.peers import CLOSED, DATA, OPENED, PLAIN, PeerEvent, PeerReader, encode_data, encode_frame
 from drivers.protocols.base import ProtocolEntry, Reaction, Resume
-from drivers.protocols.line_buffer import RAW_BYTES, LineBuffer, TextLine
+from drivers.protocols.line_buffer import LineBuffer, TextLine
 from drivers.records import ClockReading, Malformed, Passing, Record, Unhandled
 
 GET_TIME: Final = b"GT\r"
@@ -127,13 +127,7 @@ class _Stream:
     def _malformed(self, line: TextLine, received_us: int, reason: str) -> Malformed:
         # The offset of a reader behind a listening line counts in the reader's own stream.
         where = "" if self._peer == PLAIN else f"reader {self.label}: "
-        return Malformed(
-            device=self._device,
-            received_us=received_us,
-            offset=line.offset,
-            reason=where + reason,
-            raw=line.text[:RAW_BYTES].hex(),
-        )
+        return line.malformed(self._device, received_us, where + reason)
 
 
 class JChipParser:

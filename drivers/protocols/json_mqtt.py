@@ -9,12 +9,12 @@ when it arrived: the topic's device and the host's clock do. A key that we do no
 misspelt optional key would otherwise be lost in silence.
 
 `sequence` of passings and impulses is one numbering for each device, rising by one. The session follows it, over
-restarts of the host too, because a broker can confirm to the box what we never got to disk: numbers that did not come
-are a SequenceGap, not asked for, as nobody can be asked. Numbers of the other kinds are the sender's own affair.
+restarts of the host too, because a broker without persistence forgets what we never got to disk: numbers that did not
+come are a SequenceGap, not asked for, as nobody can be asked. Numbers of the other kinds are the sender's own affair.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -273,10 +273,19 @@ class JsonSession(ListenSession):
 
     def receive(self, data: bytes, now_us: int) -> Reaction:
         """Parse; before a record whose number is not the next one stands what that means."""
+        return self._followed(super().receive(data, now_us).records, None)
+
+    def receive_again(self, data: bytes, now_us: int) -> Reaction:
+        """The broker delivers it once more: a number up to the newest is then no sign that numbering began anew."""
+        return self._followed(super().receive(data, now_us).records, self._newest)
+
+    def _followed(self, parsed: Sequence[Record], known: int | None) -> Reaction:
         records: list[Record] = []
-        for record in super().receive(data, now_us).records:
+        for record in parsed:
             if isinstance(record, Passing | Impulse) and record.sequence is not None:
-                records += self._follow(record, record.sequence)
+                number = record.sequence
+                if known is None or number > known or number in self._missing:
+                    records += self._follow(record, number)
             records.append(record)
         return Reaction(records=tuple(records))
 

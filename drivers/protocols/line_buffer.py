@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from drivers.records import Malformed
+
 RAW_BYTES: Final = 128
 """So much of a line that is too long is kept to show what it was."""
 
@@ -15,6 +17,11 @@ class TextLine(msgspec.Struct, frozen=True):
     text: bytes
     too_long: bool = False
     """True for a line longer than allowed: `text` is its beginning."""
+
+    def malformed(self, device: str, received_us: int, reason: str) -> Malformed:
+        """The record that says that this line is none, and why."""
+        raw = self.text[:RAW_BYTES].hex()
+        return Malformed(device=device, received_us=received_us, offset=self.offset, reason=reason, raw=raw)
 
 
 class LineBuffer:

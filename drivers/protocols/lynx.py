@@ -23,12 +23,11 @@ from typing import Final
 from drivers.protocols import lif
 from drivers.protocols.base import ProtocolEntry
 from drivers.protocols.listen import listen
+from drivers.protocols.soh_frames import EOT, SOH, SohFrames
 from drivers.records import Impulse, Malformed, PhotoFinish, PhotoFinishLine, Record, SequenceGap, Unhandled
 
-SOH: Final = b"\x01"  # start of heading: a line begins
 STX: Final = b"\x02"  # start of text: the fields begin
 ETX: Final = b"\x03"  # end of text: the check sums follow
-EOT: Final = b"\x04"  # end of transmission: the line is complete
 UNIT_SEPARATOR: Final = b"\x1f"  # ends each field
 
 SCRIPT: Final = ("velodrome", "1")  # name and version that the script tells when it starts
@@ -186,8 +185,7 @@ class LynxParser:
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._buffer = bytearray()
-        self._offset = 0
+        self._pieces = SohFrames(MAX_LINE_BYTES, between=b"\r\n")
         self._last_sequence: int | None = None
         self._sheet: _Sheet | None = None
         # True from the line that broke a sheet to its trailer: one report is enough for one sheet.
@@ -195,52 +193,21 @@ class LynxParser:
 
     def feed(self, data: bytes, received_us: int) -> list[Record]:
         """Take the next bytes; return what the lines in them complete. See `base.Parser`."""
-        self._buffer += data
-        records: list[Record] = []
-        position = 0
-        while (end := self._next_end(position)) is not None:
-            raw = bytes(self._buffer[position:end])
-            if raw not in (b"\r", b"\n"):
-                records += self._take(raw, self._offset + position, received_us)
-            position = end
-        del self._buffer[:position]
-        self._offset += position
-        return records
+        return [record for piece in self._pieces.feed(data) for record in self._take(*piece, received_us)]
 
     def close(self, received_us: int) -> list[Record]:
         """The stream ended: a line or a sheet that is not complete is Malformed. See `base.Parser`."""
-        raw = bytes(self._buffer)
+        offset, raw = self._pieces.close()
         records: list[Record] = []
         if raw:
-            records.append(self._malformed(self._offset, received_us, "stream ended inside a line", raw))
+            records.append(self._malformed(offset, received_us, "stream ended inside a line", raw))
         elif self._sheet is not None:
             reason = "stream ended inside a result sheet: send the results again"
-            records.append(self._malformed(self._offset, received_us, reason))
-        self._offset += len(raw)
-        self._buffer.clear()
+            records.append(self._malformed(offset, received_us, reason))
         self._sheet, self._skipping, self._last_sequence = None, False, None
         return records
 
-    def _next_end(self, position: int) -> int | None:
-        """Where the piece at `position` ends: a line, a line end, or bytes that are neither; None when open.
-
-        Depends on the bytes only, never on how they were split over reads.
-        """
-        buffer, length = self._buffer, len(self._buffer)
-        if position == length:
-            return None
-        if buffer[position] in b"\r\n":
-            return position + 1
-        next_line = buffer.find(SOH, position + 1, position + MAX_LINE_BYTES)
-        if buffer[position : position + 1] == SOH:
-            line_end = buffer.find(EOT, position + 1, position + MAX_LINE_BYTES)
-            if line_end >= 0 and (next_line < 0 or line_end < next_line):
-                return line_end + 1
-        if next_line >= 0:
-            return next_line
-        return position + MAX_LINE_BYTES if length - position >= MAX_LINE_BYTES else None
-
-    def _take(self, raw: bytes, offset: int, received_us: int) -> list[Record]:
+    def _take(self, offset: int, raw: bytes, received_us: int) -> list[Record]:
         try:
             line = _read_line(raw)
         except ValueError as error:

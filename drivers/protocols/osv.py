@@ -38,14 +38,11 @@ from drivers.protocols import lif
 from drivers.protocols.base import ProtocolEntry, Resume
 from drivers.protocols.listen import ListenSession
 from drivers.protocols.osv_template import DEFAULT_TEMPLATE, OsvTemplate, template_with
+from drivers.protocols.soh_frames import EOT, SOH, SohFrames
 from drivers.records import Malformed, PhotoFinish, PhotoFinishLine, Record, Unhandled
 
-SOH: Final = 0x01
-STX: Final = 0x02
-EOT: Final = 0x04
-DC3: Final = 0x13
-NUL: Final = 0x00
-HEAD: Final = bytes((SOH, DC3)) + b"DV"
+STX: Final = b"\x02"
+HEAD: Final = SOH + b"\x13DV"  # 13 hex is DC3
 ENCODING: Final = "cp1252"
 MAX_FRAME_BYTES: Final = 512
 RAW_BYTES: Final = 128
@@ -148,8 +145,7 @@ class OsvParser:
     def __init__(self, device: str, template: OsvTemplate = DEFAULT_TEMPLATE) -> None:
         self._device = device
         self._template = template
-        self._buffer = bytearray()
-        self._offset = 0
+        self._frames = SohFrames(MAX_FRAME_BYTES, between=b"\0\r\n")
         self._race = ""
         self._start_us: int | None = None
         self._ranking: _Ranking | None = None
@@ -159,49 +155,21 @@ class OsvParser:
 
     def feed(self, data: bytes, received_us: int) -> list[Record]:
         """Take the next bytes; return what the frames in them complete. See `base.Parser`."""
-        self._buffer += data
-        records: list[Record] = []
-        position = 0
-        while (end := self._next_end(position)) is not None:
-            raw = bytes(self._buffer[position:end])
-            if raw.strip(b"\0\r\n"):
-                records += self._take(raw, self._offset + position, received_us)
-            position = end
-        del self._buffer[:position]
-        self._offset += position
-        return records
+        return [record for piece in self._frames.feed(data) for record in self._take(*piece, received_us)]
 
     def close(self, received_us: int) -> list[Record]:
         """The stream ended: a frame or a ranking that is not complete is Malformed. See `base.Parser`."""
-        raw = bytes(self._buffer)
+        offset, raw = self._frames.close()
         records: list[Record] = []
-        if raw.strip(b"\0\r\n"):
-            records.append(self._malformed(self._offset, received_us, "stream ended inside a frame", raw))
+        if raw:
+            records.append(self._malformed(offset, received_us, "stream ended inside a frame", raw))
         if self._ranking is not None:
             reason = "stream ended inside a ranking: send the results again"
-            records.append(self._malformed(self._offset, received_us, reason, b""))
-        self._offset += len(raw)
-        self._buffer.clear()
+            records.append(self._malformed(offset, received_us, reason, b""))
         self._ranking, self._broken = None, False
         return records
 
-    def _next_end(self, position: int) -> int | None:
-        """Where the piece at `position` ends: a frame, filling, or bytes that are neither; None when open."""
-        buffer, length = self._buffer, len(self._buffer)
-        if position == length:
-            return None
-        if buffer[position] in b"\0\r\n":
-            return position + 1
-        next_frame = buffer.find(SOH, position + 1, position + MAX_FRAME_BYTES)
-        if buffer[position] == SOH:
-            end = buffer.find(EOT, position + 1, position + MAX_FRAME_BYTES)
-            if end >= 0 and (next_frame < 0 or end < next_frame):
-                return end + 1
-        if next_frame >= 0:
-            return next_frame
-        return position + MAX_FRAME_BYTES if length - position >= MAX_FRAME_BYTES else None
-
-    def _take(self, raw: bytes, offset: int, received_us: int) -> list[Record]:
+    def _take(self, offset: int, raw: bytes, received_us: int) -> list[Record]:
         match = _FRAME.fullmatch(raw.replace(b"\0", b""))
         if match is None:
             reason = 'frame is not of the form SOH DC3 "DV" code STX payload EOT'
@@ -285,7 +253,7 @@ class OsvParser:
 
 def encode_frame(code: str, payload: str = "") -> bytes:
     """One frame. Raises ValueError for text that CP1252 has not, or that holds control characters."""
-    frame = HEAD + code.encode("ascii") + bytes((STX,)) + payload.encode(ENCODING) + bytes((EOT,))
+    frame = HEAD + code.encode("ascii") + STX + payload.encode(ENCODING) + EOT
     if _FRAME.fullmatch(frame) is None:
         raise ValueError(f"code {code!r} with payload {payload!r} is no frame")
     return frame

@@ -11,6 +11,8 @@ from typing import Final
 ASK_AGAIN_AFTER_US: Final = 3_000_000
 """A gap without a re-sent passing for this long was not answered."""
 MOST_REPEATS: Final = 3
+LOOK_BACK: Final = 200
+"""What a loop reads in a short outage. A decoder's memory may be that of a whole season."""
 _REMEMBERED_PASSINGS: Final = 4_096
 _REMEMBERED_GAPS: Final = 256
 
@@ -72,6 +74,14 @@ class PassingNumbers:
         if len(self._received) > _REMEMBERED_PASSINGS:
             del self._received[next(iter(self._received))]
         return arrival
+
+    def miss_before(self, number: int, now_us: int) -> Gap | None:
+        """Count the numbers before the first one as missing, LOOK_BACK at most; None before number 1 there is none."""
+        if number <= 1:
+            return None
+        gap = Gap(max(1, number - LOOK_BACK), number - 1, now_us)
+        self._keep([gap, *self.gaps])
+        return gap
 
     def open_gaps(self) -> list[Gap]:
         """Gaps that an answer is still expected for."""

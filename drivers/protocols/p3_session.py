@@ -101,6 +101,7 @@ class P3Session:
         self._device = device.id
         self._parser = P3Parser(device.id)
         self._is_connected = False
+        self._connections = 0
         self._clock = _ClockQuestions()
         self._backlog = _Backlog(0, asked=False)
         self._decoder = resume.decoder
@@ -114,6 +115,7 @@ class P3Session:
         """Ask for the clock, for all passings after the last one on disk, and for open gaps below it."""
         self._parser = P3Parser(self._device)
         self._is_connected = True
+        self._connections += 1
         self._clock = _ClockQuestions()
         questions = [self._clock.ask(now_us)]
         last = self._committed.get(self._decoder)
@@ -180,8 +182,13 @@ class P3Session:
         numbers = self._numbers_of(passing.decoder)
         newest = numbers.newest
         arrival = numbers.take(number, passing.transponder, passing.device_us, now_us)
+        gap = None
         if arrival is Arrival.AHEAD:
             gap = numbers.gaps[-1]
+        elif arrival is Arrival.FIRST and self._connections > 1:
+            # The line was lost before anything was known: what was read meanwhile came before this one.
+            gap = numbers.miss_before(number, now_us)
+        if gap is not None:
             records.append(self._gap(gap, now_us, asked=True))
             if not self._backlog.is_answering(now_us):
                 send.append(encode_resend(gap.first, gap.last))

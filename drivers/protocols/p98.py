@@ -23,8 +23,9 @@ import msgspec
 
 from config.models import Device
 from drivers.protocols.base import ProtocolEntry, Reaction, Resume
-from drivers.protocols.line_buffer import RAW_BYTES, LineBuffer, TextLine
-from drivers.records import DeviceStatus, Malformed, Passing, Record, SequenceGap, Unhandled
+from drivers.protocols.line_buffer import LineBuffer, TextLine
+from drivers.protocols.listen import ListenSession
+from drivers.records import DeviceStatus, Passing, Record, SequenceGap, Unhandled
 
 SOH: Final = b"\x01"  # start of heading: a line begins
 TAB: Final = b"\t"  # ends each field
@@ -129,28 +130,25 @@ class P98Parser:
     def close(self, received_us: int) -> list[Record]:
         """The stream ended: an unfinished line is Malformed. See `base.Parser`."""
         line = self._lines.close()
-        return [] if line is None else [self._malformed(line, received_us, "stream ended inside a line")]
+        return [] if line is None else [line.malformed(self._device, received_us, "stream ended inside a line")]
 
     def _take(self, line: TextLine, received_us: int) -> list[Record]:
         if line.too_long:
-            return [self._malformed(line, received_us, f"no line end within {MAX_LINE_BYTES} bytes: is this P98?")]
+            reason = f"no line end within {MAX_LINE_BYTES} bytes: is this P98?"
+            return [line.malformed(self._device, received_us, reason)]
         records: list[Record] = []
         # An SOH inside means that the end of the line before it was lost: both are looked at for themselves.
         begins = line.text.rfind(SOH)
         if begins > 0:
             lost = TextLine(line.offset, line.text[:begins])
-            records.append(self._malformed(lost, received_us, "line has no end: the next one began inside it"))
+            records.append(lost.malformed(self._device, received_us, "line has no end: the next one began inside it"))
         offset, text = line.offset + max(begins, 0), line.text[max(begins, 0) :]
         try:
             kind, fields = read_line(text.removeprefix(SOH))
             records.append(_record(kind, fields, self._device, received_us))
         except ValueError as error:
-            records.append(self._malformed(TextLine(offset, text), received_us, str(error)))
+            records.append(TextLine(offset, text).malformed(self._device, received_us, str(error)))
         return records
-
-    def _malformed(self, line: TextLine, received_us: int, reason: str) -> Malformed:
-        raw = line.text[:RAW_BYTES].hex()
-        return Malformed(device=self._device, received_us=received_us, offset=line.offset, reason=reason, raw=raw)
 
 
 # -- the numbers of the lines --------------------------------------------------------------------------------
@@ -159,8 +157,8 @@ class P98Parser:
 class _Numbers:
     """What one decoder's numbers say: the next, some missing, one sent twice, or counted from the start again."""
 
-    def __init__(self) -> None:
-        self._newest: int | None = None
+    def __init__(self, newest: int | None = None) -> None:
+        self._newest = newest
         self._seen: dict[int, int | None] = {}
 
     def take(self, number: int, stamp: int | None) -> tuple[str, int]:
@@ -182,40 +180,22 @@ class _Numbers:
         return verdict, newest or 0
 
 
-class P98Session:
+class P98Session(ListenSession):
     """A `base.Session` that listens, and tells gaps, repeated lines and a decoder that was switched on again.
 
-    The numbers are followed over reconnects, so what was missed meanwhile is a gap. They are not followed over a
-    restart of the program: status lines have numbers too, and those are not kept as the mark on disk.
+    The numbers are followed over reconnects and restarts of the program, so what was missed meanwhile is a gap.
     """
 
     def __init__(self, device: Device, resume: Resume) -> None:
-        self.tick_us = 0
-        self._device = device.id
-        self._parser = P98Parser(device.id)
+        super().__init__(device.id, P98Parser)
         self._numbers: dict[str, _Numbers] = {}
-
-    def connected(self, now_us: int) -> Sequence[bytes]:
-        """Begin with an empty buffer; there is nothing to ask."""
-        self._parser = P98Parser(self._device)
-        return ()
+        if resume.decoder is not None and resume.last_sequence:
+            self._numbers[resume.decoder] = _Numbers(resume.last_sequence)
 
     def receive(self, data: bytes, now_us: int) -> Reaction:
         """Parse, and follow the numbers."""
-        followed = [self._follow(record) for record in self._parser.feed(data, now_us)]
+        followed = [self._follow(record) for record in super().receive(data, now_us).records]
         return Reaction(records=tuple(record for records in followed for record in records))
-
-    def disconnected(self, now_us: int) -> Sequence[Record]:
-        """Report an unfinished line."""
-        return self._parser.close(now_us)
-
-    def tick(self, now_us: int) -> Sequence[bytes]:
-        """Never called (`tick_us` is 0)."""
-        return ()
-
-    def committed(self, records: Sequence[Record], now_us: int) -> Sequence[bytes]:
-        """The decoder waits for no acknowledgement."""
-        return ()
 
     def _follow(self, record: Record) -> list[Record]:
         if not isinstance(record, Passing | DeviceStatus) or record.sequence is None or record.decoder is None:

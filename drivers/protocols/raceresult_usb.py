@@ -22,9 +22,10 @@ from drivers.protocols.raceresult_usb_session import RaceResultUsbSession
 
 PROTOCOL: Final = ProtocolEntry(
     name="raceresult-usb",
-    summary="race result USB timing box, text lines over serial 19200 8N1 (dtr=off)",
+    summary="race result USB timing box, text lines over serial 19200 8N1, DTR low",
     parser=RaceResultUsbParser,
     session=RaceResultUsbSession,
+    serial_defaults={"baud": "19200", "dtr": "off"},
 )
 
 __all__ = [

@@ -42,7 +42,7 @@ HEALTH: Final = ("09", "0a", "0b")
 SET_UP: Final = (("ASCII",), ("INFOGET", "01"), ("EPOCHREFGET",), ("TIMESTAMPGET",))
 MOST_TRIES: Final = 3
 _HEX = re.compile(r"[0-9a-fA-F]{1,8}")
-DTR_ADVICE: Final = "DTR is on, which resets this box: add dtr=off to its address (…?baud=19200&dtr=off)"
+DTR_ADVICE: Final = "DTR is on, which resets this box: take dtr=on out of its address"
 
 
 class RaceResultUsbSession:
@@ -52,7 +52,7 @@ class RaceResultUsbSession:
 
     def __init__(self, device: Device, resume: Resume) -> None:
         self._device = device.id
-        self._warn_of_dtr = device.address.startswith("serial:") and "dtr=off" not in device.address
+        self._warn_of_dtr = device.address.startswith("serial:") and "dtr=on" in device.address
         self._box = resume.decoder
         self._next: int | None = resume.last_sequence
         """Id of the next passing: the number of those before it, as ids count from 0. None: not known yet."""

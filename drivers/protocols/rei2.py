@@ -146,10 +146,10 @@ class Rei2Session(ListenSession):
     The box is not asked for it: no question of this protocol is known.
     """
 
-    def __init__(self, device: str) -> None:
-        """`device` is the device id that the records carry."""
+    def __init__(self, device: str, resume: Resume) -> None:
+        """`device` is the device id that the records carry. After a restart the counter goes on from the disk's."""
         super().__init__(device, Rei2Parser)
-        self._last: int | None = None
+        self._last = resume.impulses[-1].sequence if resume.impulses else None
 
     def receive(self, data: bytes, now_us: int) -> Reaction:
         """Lines to records, each with the gap before it."""
@@ -197,7 +197,7 @@ def encode_line(line: Rei2Line) -> bytes:
 
 
 def _session(device: Device, resume: Resume) -> Rei2Session:
-    return Rei2Session(device.id)
+    return Rei2Session(device.id, resume)
 
 
 PROTOCOL: Final = ProtocolEntry(

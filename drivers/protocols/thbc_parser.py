@@ -53,11 +53,15 @@ class Held(Enum):
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """A record, whether the unit holds its line, that line, and for a status the unit's time (whole seconds, in µs)."""
+    """A record, whether the unit holds its line, that line with its byte offset in the stream.
+
+    `status_us` is a status's time of the unit (whole seconds, in µs).
+    """
 
     record: Record
     held: Held = Held.NO
     line: bytes = b""
+    offset: int = 0
     status_us: int | None = None
 
 
@@ -99,13 +103,13 @@ class ThbcParser:
         except LineError as error:
             is_passing = piece.kind in (PieceKind.PASSING, PieceKind.DAMAGED_PASSING) or piece.raw.endswith(b">")
             held = Held.DAMAGED if is_passing else Held.NO
-            return Parsed(self._malformed(piece, received_us, str(error)), held, piece.raw)
+            return Parsed(self._malformed(piece, received_us, str(error)), held, piece.raw, piece.offset)
 
     def _interpret(self, piece: Piece, received_us: int) -> Parsed:
         raw = piece.raw
         match piece.kind:
             case PieceKind.PASSING:
-                return Parsed(self._passing(raw, received_us), Held.PASSING, raw)
+                return Parsed(self._passing(raw, received_us), Held.PASSING, raw, piece.offset)
             case PieceKind.STATUS:
                 return self._status(raw, received_us)
             case PieceKind.CONFIG:

@@ -4,6 +4,8 @@
   with `asked` false comes with the box's next bytes.
 - After a reconnection each known channel is asked for the number after its newest; every answer asks for the
   next one, until the box has none. So the loss is closed without waiting for the next edge.
+- After a restart of the program the newest numbers are those on disk. A channel of the meet file of which nothing is
+  on disk, with a heat on the track, is recalled from number 1 on.
 - A recalled time is an Impulse with `backlog`. A number that was received is Unhandled `repeated`.
 - A live time with a number that was received, or one far ahead: the run was opened anew. Unhandled
   `numbering_restarted`, and counting goes on from there.
@@ -46,12 +48,25 @@ class Thcom08Session:
     tick_us = TICK_US
 
     def __init__(self, device: Device, resume: Resume) -> None:
-        """What is on disk from earlier is not known by channel, so `resume` is not used."""
         self._device = device.id
         self._parser = Thcom08Parser(device.id)
-        self._memory = ImpulseMemory()
+        self._memory = ImpulseMemory(resume.impulses)
         self._channels: dict[str, _Numbers] = {}
+        if resume.in_heat:
+            self._channels = {wired.channel: _Numbers(0) for wired in device.channels if wired.channel.isdecimal()}
+        for impulse in resume.impulses:
+            if impulse.sequence is not None:
+                self._resume(impulse.channel, impulse.sequence)
         self._given_up: list[Record] = []
+
+    def _resume(self, channel: str, number: int) -> None:
+        numbers = self._channels.setdefault(channel, _Numbers(number))
+        if number in numbers.missing:
+            del numbers.missing[number]
+        elif numbers.newest and 0 < number - numbers.newest <= LARGEST_GAP + 1:
+            numbers.lost(number, 0)
+        else:
+            self._channels[channel] = _Numbers(number)
 
     def connected(self, now_us: int) -> Sequence[bytes]:
         """Recall what is missing and what came after the newest number of each known channel."""

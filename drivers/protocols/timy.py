@@ -21,12 +21,21 @@ from drivers.protocols.timy_session import DEAD_TIME_HUNDREDTHS, TimySession, pr
 
 
 def _session(device: Device, resume: Resume) -> TimySession:
-    """With the dead times of the meet file. Raises ValueError for one that is none."""
+    """With the dead times and the checksum of the meet file. Raises ValueError for one that is none."""
+    checksum_wanted = device.options.get("checksum", "auto")
+    if checksum_wanted not in ("auto", "always"):
+        raise ValueError(f"device {device.id}: option checksum is {checksum_wanted!r}; give 'auto' or 'always'")
     start, finish = (
         int(device.options.get(name, DEAD_TIME_HUNDREDTHS))
         for name in ("start_dead_hundredths", "finish_dead_hundredths")
     )
-    return TimySession(device, resume, start_dead_hundredths=start, finish_dead_hundredths=finish)
+    return TimySession(
+        device,
+        resume,
+        start_dead_hundredths=start,
+        finish_dead_hundredths=finish,
+        insists_on_checksum=checksum_wanted == "always",
+    )
 
 
 PROTOCOL: Final = ProtocolEntry(

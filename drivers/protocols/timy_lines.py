@@ -156,7 +156,17 @@ def _check(line: bytes) -> None:
 
 
 class TimyParser(LineParser):
-    """A `base.Parser` for the lines above. An Impulse for each edge, Unhandled by name for the rest."""
+    """A `base.Parser` for the lines above. An Impulse for each edge, Unhandled by name for the rest.
+
+    After the first line with a right checksum one without is damaged.
+    """
+
+    def __init__(self, device: str, *, insists: bool = False) -> None:
+        """`insists` takes no timing line without checksum from the first one on."""
+        super().__init__(device)
+        self._insists = insists
+        self.refused = 0
+        """Timing lines that had no checksum and should have had one."""
 
     def read(self, line: bytes, received_us: int) -> Record:
         """One line. Raises LineError. See `text_lines.LineParser`."""
@@ -164,6 +174,11 @@ class TimyParser(LineParser):
         if record is not None:
             return record
         timing = read_line(line)
+        if _TIMING.fullmatch(line) is None:
+            self._insists = True
+        elif self._insists:
+            self.refused += 1
+            raise LineError("line has no checksum, although the box was told to send them: damaged on its way")
         if timing.channel in COMPUTED_NAMES or timing.info in INFO_NAMES:
             return self._told(timing, received_us)
         unknown = timing.info == NO_NUMBER or not timing.number

@@ -9,10 +9,16 @@ command RSM makes it print its memory, oldest line first, up to `ALGE-TIMING`, `
   They wait for that known line; if none comes, the memory was cleared during the loss and all of them are new;
 - what is left is new: an Impulse with `backlog`. An edge of this connection that was printed between the
   memory's lines is one too: its delay says nothing;
+- a memory of which nothing came within 10 s is asked for again, three times in all: the command may be lost;
 - at the end Unhandled `memory_dump` tells the counts; `complete` is 0 when the end marker did not come.
 
 The end is the date line, or a pause: 2 s between lines, 10 s before the first (the box may not know RSM).
-The memory of the first connection is not asked for: nothing tells its lines from those already on disk.
+A first connection asks for it too where edges of this box are on disk, which tell its lines from new ones, or where a
+heat is on the track. Else its memory is of another day.
+
+Checksums: the box is told to send them (CHK1). From the first right one of a connection on, a line without one lost it
+on its way and is Malformed; with the option `checksum = "always"` from the first line on. A box that was switched off
+and on behind a serial line has forgotten the command: it is sent again, and the memory brings what was refused.
 """
 
 from collections.abc import Sequence
@@ -36,6 +42,8 @@ CLOCKS_AGREE_US: Final = 1_000_000
 DEAD_TIME_HUNDREDTHS: Final = 1
 """10 ms, the shortest but none: a bunch stays visible, a bouncing contact does not count twice."""
 MAX_DEAD_TIME_HUNDREDTHS: Final = 9_999
+DUMP_TRIES: Final = 3
+CHECKSUMS: Final = "CHK1"
 MEMORY_DUMP: Final = "RSM"
 END_OF_MEMORY: Final = "date"
 
@@ -53,7 +61,7 @@ def programming(start_hundredths: int, finish_hundredths: int) -> tuple[str, ...
         "NSF?",
         "PROG?",
         "KL0",  # keys unlocked: the operator can still use the box
-        "CHK1",  # checksums
+        CHECKSUMS,
         "PRE4",  # 1/10000 s
         "RR0",  # truncate
         "BE1",  # beep at each impulse
@@ -109,24 +117,32 @@ class TimySession:
         *,
         start_dead_hundredths: int = DEAD_TIME_HUNDREDTHS,
         finish_dead_hundredths: int = DEAD_TIME_HUNDREDTHS,
+        insists_on_checksum: bool = False,
     ) -> None:
-        """Dead times in 1/100 s: how long a channel is blind after an edge. Raises ValueError above 99.99 s."""
+        """Dead times in 1/100 s: how long a channel is blind after an edge. Raises ValueError above 99.99 s.
+
+        `insists_on_checksum` refuses a timing line without one from the first on.
+        """
         self._device = device.id
-        self._parser = TimyParser(device.id)
+        self._insists = insists_on_checksum
+        self._parser = TimyParser(device.id, insists=self._insists)
         self._programming = programming(start_dead_hundredths, finish_dead_hundredths)
-        self._memory = ImpulseMemory()
-        self._was_connected = False
+        self._memory = ImpulseMemory(resume.impulses)
+        # What is on disk, or a heat on the track, means that the box may have spoken while nobody listened.
+        self._was_connected = bool(resume.impulses) or resume.in_heat
         self._dump: _Dump | None = None
+        self._tries = 0
         self._ended: list[Record] = []
-        self._clock_pair: tuple[int, int] | None = None
+        live = next((one for one in reversed(resume.impulses) if not one.backlog), None)
+        self._clock_pair = None if live is None else (live.device_us, live.received_us)
 
     def connected(self, now_us: int) -> Sequence[bytes]:
-        """Program the box; from the second connection on, ask for its memory."""
-        self._parser = TimyParser(self._device)
+        """Program the box; ask for its memory unless nothing was ever heard of it."""
+        self._parser = TimyParser(self._device, insists=self._insists)
         commands = [encode_text(command) for command in self._programming]
         if self._was_connected:
-            self._dump = _Dump(now_us, self._box_us(now_us))
-            commands.append(encode_text(MEMORY_DUMP))
+            self._tries = 0
+            commands.append(self._ask_for_memory(now_us))
         self._was_connected = True
         return commands
 
@@ -143,7 +159,14 @@ class TimySession:
             # The programming may make the box print its banner too: that one comes before any line.
             if ends and self._dump is not None and self._dump.counts["lines"] != 0:
                 records += self._end(now_us, complete=True)
-        return Reaction(tuple(records))
+        return Reaction(tuple(records), self._repair(now_us))
+
+    def _repair(self, now_us: int) -> tuple[bytes, ...]:
+        """Lines came without their checksum: the command for them again, and the memory for what was refused."""
+        if self._parser.refused == 0 or self._dump is not None:
+            return ()
+        self._parser.refused = self._tries = 0
+        return (encode_text(CHECKSUMS), self._ask_for_memory(now_us))
 
     def disconnected(self, now_us: int) -> Sequence[Record]:
         """Report an unfinished line and an unfinished memory; the next connection asks for it again."""
@@ -154,9 +177,17 @@ class TimySession:
         return records
 
     def tick(self, now_us: int) -> Sequence[bytes]:
-        """Notice the pause that ends the memory. Nothing is asked: the box has no question for its clock."""
+        """Notice the pause that ends the memory; ask again for one that never began. Its clock cannot be asked."""
+        never_began = self._dump is not None and self._dump.counts["lines"] == 0
         self._end_if_quiet(now_us)
+        if never_began and self._dump is None and self._tries < DUMP_TRIES:
+            return (self._ask_for_memory(now_us),)
         return ()
+
+    def _ask_for_memory(self, now_us: int) -> bytes:
+        self._tries += 1
+        self._dump = _Dump(now_us, self._box_us(now_us))
+        return encode_text(MEMORY_DUMP)
 
     def committed(self, records: Sequence[Record], now_us: int) -> Sequence[bytes]:
         """The box waits for no acknowledgement."""

@@ -21,15 +21,15 @@ Facts of the payloads: README.md and velotrain.py of the public repository ndf-z
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from config.models import Device
 from drivers.protocols.base import ProtocolEntry, Reaction, Resume
-from drivers.protocols.line_buffer import RAW_BYTES, LineBuffer, TextLine
-from drivers.records import DeviceStatus, Impulse, Malformed, Passing, Record, Unhandled
+from drivers.protocols.line_buffer import LineBuffer, TextLine
+from drivers.protocols.listen import ListenSession
+from drivers.records import DeviceStatus, Impulse, Passing, Record, Unhandled
 
 TRIGGER: Final = "255"  # the refid of a unit's synchronisation pulse (velotrain's setting `trig`, its default)
 GATE: Final = "gate"
@@ -42,6 +42,7 @@ DAY_US: Final = 86_400_000_000
 MINUTE_US: Final = 60_000_000
 MAX_MESSAGE_BYTES: Final = 1_048_576
 """A replay of a whole day: some thousand passings of 300 bytes."""
+LONGEST_REASON: Final = 300
 TIMER_FIELDS: Final = (5, 6)
 
 _TIME = re.compile(r"(?:(?:([0-9]{1,2}):)?([0-9]{1,2}):)?([0-9]{1,6})(?:\.([0-9]{1,6})[0-9]*)?")
@@ -243,25 +244,21 @@ class VelotrainParser:
         line = self._lines.close()
         if line is None or not line.text.strip():
             return []
-        return [self._malformed(line, received_us, "stream ended inside a message: its line feed is missing")]
+        return [line.malformed(self._device, received_us, "stream ended inside a message: its line feed is missing")]
 
     def _take(self, line: TextLine, received_us: int) -> list[Record]:
         if line.too_long:
             reason = f"message is longer than {MAX_MESSAGE_BYTES} bytes: is a line feed missing?"
-            return [self._malformed(line, received_us, reason)]
+            return [line.malformed(self._device, received_us, reason)]
         if not line.text.strip():
             return []
         try:
             return _Reader(self._device, received_us).message(line.text)
         except ValueError as error:
-            return [self._malformed(line, received_us, str(error))]
-
-    def _malformed(self, line: TextLine, received_us: int, reason: str) -> Malformed:
-        raw = line.text[:RAW_BYTES].hex()
-        return Malformed(device=self._device, received_us=received_us, offset=line.offset, reason=reason[:300], raw=raw)
+            return [line.malformed(self._device, received_us, str(error)[:LONGEST_REASON])]
 
 
-class VelotrainSession:
+class VelotrainSession(ListenSession):
     """A `base.Session` that listens and brings the raw times of all units to the scale of the pulses.
 
     Until the first pulse of a unit (at most a minute) its times are as it said them. The pulses are remembered
@@ -269,31 +266,12 @@ class VelotrainSession:
     """
 
     def __init__(self, device: Device, resume: Resume) -> None:
-        self.tick_us = 0
-        self._device = device.id
-        self._parser = VelotrainParser(device.id)
+        super().__init__(device.id, VelotrainParser)
         self._errors_us: dict[str, int] = {}
-
-    def connected(self, now_us: int) -> Sequence[bytes]:
-        """Begin with an empty buffer; there is nothing to ask."""
-        self._parser = VelotrainParser(self._device)
-        return ()
 
     def receive(self, data: bytes, now_us: int) -> Reaction:
         """Parse and correct."""
-        return Reaction(records=tuple(self._correct(record) for record in self._parser.feed(data, now_us)))
-
-    def disconnected(self, now_us: int) -> Sequence[Record]:
-        """Report an unfinished message."""
-        return self._parser.close(now_us)
-
-    def tick(self, now_us: int) -> Sequence[bytes]:
-        """Never called (`tick_us` is 0)."""
-        return ()
-
-    def committed(self, records: Sequence[Record], now_us: int) -> Sequence[bytes]:
-        """velotrain waits for no acknowledgement."""
-        return ()
+        return Reaction(records=tuple(self._correct(record) for record in super().receive(data, now_us).records))
 
     def _correct(self, record: Record) -> Record:
         if isinstance(record, Unhandled) and record.name == SYNC_PULSE:

@@ -13,10 +13,11 @@ from config.models import Device, Heat
 from drivers.hostclock import HostClock
 from drivers.protocols.lif import encode_lif
 from drivers.protocols.lynx import LineCounter, encode_clock, encode_script_start, encode_sheet
-from drivers.records import PhotoFinish, PhotoFinishLine
+from drivers.records import PhotoFinish
 from drivers.rig.clockmodel import DAY_US, DeviceClockModel
 from drivers.rig.ports import Greet, Port, Receive, RigError, Send
 from drivers.rig.race import Sheet
+from drivers.rig.stopwatch import Stopwatch
 from drivers.transports.address import FolderAddress
 
 CLOCK_EVERY_US: Final = 1_000_000
@@ -26,41 +27,7 @@ HALF_WRITTEN_US: Final = 1_000_000
 DECIMALS: Final = 4
 
 
-class _Stopwatch:
-    """What both forms of the camera share: the heat, its start, and the sheet in the camera's own times."""
-
-    def __init__(self, device: Device, model: DeviceClockModel) -> None:
-        self.device = device
-        self.model = model
-        self.heat: Heat | None = None
-        self.gun_us: int | None = None
-
-    def photo_finish(self, sheet: Sheet, gun_us: int) -> PhotoFinish:
-        """The sheet as the camera says it: places from 1, times since its own start."""
-        first_place = 1 if self.heat is None else self.heat.first_place
-        return PhotoFinish(
-            device=self.device.id,
-            received_us=0,
-            event="" if self.heat is None else self.heat.event,
-            round="" if self.heat is None else self.heat.round,
-            heat=sheet.heat,
-            start_device_us=self.model.device_us(gun_us) % DAY_US,
-            official=True,
-            lines=tuple(
-                PhotoFinishLine(
-                    place=None if line.place is None else line.place - first_place + 1,
-                    bib=line.bib,
-                    name=line.name,
-                    time_us=(
-                        None if line.finish_us is None else self.model.elapsed_us(gun_us, gun_us + line.finish_us)
-                    ),
-                )
-                for line in sheet.lines
-            ),
-        )
-
-
-class LynxBox(_Stopwatch):
+class LynxBox(Stopwatch):
     """The camera on a serial or network line, running our script velodrome.lss."""
 
     def __init__(
@@ -145,7 +112,7 @@ class LineDatagrams:
         await self._port.close()
 
 
-class LifBox(_Stopwatch):
+class LifBox(Stopwatch):
     """The camera's computer, which writes one result file a heat into a shared folder."""
 
     def __init__(self, device: Device, address: FolderAddress, model: DeviceClockModel, clock: HostClock) -> None:

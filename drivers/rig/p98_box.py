@@ -27,7 +27,7 @@ class P98Box:
         self._clock = clock
         self._lot = random.Random(f"{seed}/status/{device.id}")
         self._decoder = str(zlib.crc32(device.id.encode()) % 1_000)
-        self._started_us = model.device_us(clock.now_us())
+        self.started_us = model.device_us(clock.now_us())
         self._sequence = 0
         self._port = opening(self._greet)
 
@@ -51,7 +51,7 @@ class P98Box:
 
     def restart(self) -> None:
         """The decoder is switched off and on: its numbers and its time begin again."""
-        self._started_us = self.model.device_us(self._clock.now_us())
+        self.started_us = self.model.device_us(self._clock.now_us())
         self._sequence = 0
 
     def read(self, read: LoopRead, gun_us: int) -> None:
@@ -59,7 +59,7 @@ class P98Box:
         passing = Passing(
             device=self.device.id,
             received_us=0,
-            device_us=max(0, self.model.device_us(gun_us + read.at_us) - self._started_us),
+            device_us=max(0, self.model.device_us(gun_us + read.at_us) - self.started_us),
             transponder=read.transponder,
             sequence=self._next(),
             strength=read.strength,

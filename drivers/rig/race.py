@@ -16,7 +16,7 @@ SHEET_DELAY_US = 2_000_000
 """The camera's operator needs this long after the last finisher to read the picture."""
 BELL_LEAD_US = 2_000_000
 """The bell begins this long before the leader starts the last lap."""
-CAMERAS = ("lynx", "lif")
+CAMERAS = ("lynx", "lif", "osv")
 
 
 class LoopRead(msgspec.Struct, frozen=True, kw_only=True, tag="read"):

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config.models import Device, Setup
+from drivers.errors import TransportLost
 from drivers.hostclock import HostClock
 from drivers.protocols.base import Resume
 from drivers.protocols.registry import protocol
 from drivers.records import Delivery, DeviceHealth
-from drivers.rig.recording import RecordedBytes, RecordingError, RecordingWriter, header_of
+from drivers.rig.recording import Direction, RecordedBytes, RecordingError, RecordingWriter, header_of
 from drivers.supervisor import DeviceSupervisor
 from drivers.transports import create_transport
 from drivers.transports.base import Chunk, Transport
@@ -28,26 +29,46 @@ class RecordedTransport:
         self._device = device
         self._writer = writer
         self._clock = clock
+        self._is_open = False
 
     async def open(self) -> None:
         """As the line itself."""
         await self._inner.open()
+        self._is_open = True
+        self._note("open")
 
     async def receive(self) -> Chunk:
         """As the line itself; what it brings is written down first."""
-        chunk = await self._inner.receive()
+        try:
+            chunk = await self._inner.receive()
+        except TransportLost:
+            self._note_loss()
+            raise
         self._writer.write(RecordedBytes(device=self._device, at_us=chunk.received_us, direction="in", data=chunk.data))
         return chunk
 
     async def send(self, data: bytes) -> None:
         """As the line itself; what it took is written down."""
         at_us = self._clock.now_us()
-        await self._inner.send(data)
+        try:
+            await self._inner.send(data)
+        except TransportLost:
+            self._note_loss()
+            raise
         self._writer.write(RecordedBytes(device=self._device, at_us=at_us, direction="out", data=data))
 
     async def close(self) -> None:
-        """As the line itself."""
+        """As the line itself. That we hung up is not written down: the box was there."""
         await self._inner.close()
+
+    def _note_loss(self) -> None:
+        # Reading and writing both notice it.
+        if self._is_open:
+            self._is_open = False
+            self._note("close")
+
+    def _note(self, what: Direction) -> None:
+        self._writer.write(RecordedBytes(device=self._device, at_us=self._clock.now_us(), direction=what))
 
 
 class Recorder:
@@ -67,7 +88,7 @@ class Recorder:
         """Bytes from each device so far."""
         sessions = [(device, protocol(device.protocol).session(device, Resume())) for device in setup.meet.devices]
         for device in setup.meet.devices:
-            create_transport(device.address, clock, self._broker)
+            self._line_of(device)
         self.writer = RecordingWriter(path, header_of(setup, "live", clock.now_us()))
         self._supervisors = [
             DeviceSupervisor(device, session, self._line_to(device), clock, self._deliver, report)
@@ -86,10 +107,13 @@ class Recorder:
 
     def _line_to(self, device: Device) -> Callable[[], Transport]:
         def make() -> Transport:
-            inner = create_transport(device.address, self._clock, self._broker)
-            return RecordedTransport(inner, device.id, self.writer, self._clock)
+            return RecordedTransport(self._line_of(device), device.id, self.writer, self._clock)
 
         return make
+
+    def _line_of(self, device: Device) -> Transport:
+        defaults = protocol(device.protocol).serial_defaults
+        return create_transport(device.address, self._clock, self._broker, serial_defaults=defaults)
 
     def _deliver(self, delivery: Delivery) -> asyncio.Future[None]:
         """The bytes are written already: the delivery is done when they are on the disk."""

@@ -2,17 +2,23 @@
 
 JSON Lines in UTF-8. The first line is the header, each other line is what one read or one write carried:
 
-    {"format":"velodrome-recording/1","meet":"club-night","source":"live","created_us":1748968200000000,
+    {"format":"velodrome-recording/2","meet":"club-night","source":"live","created_us":1748968200000000,
      "devices":[{"id":"finish","protocol":"p3","address":"tcp:192.168.1.50:5403"}]}       (on one line)
     {"device":"finish","at_us":1748968201123456,"direction":"in","data":"jgIfAPOJ…"}
+    {"device":"finish","at_us":1748968305000000,"direction":"close"}
+    {"device":"finish","at_us":1748968307250000,"direction":"open"}
 
 | key         | meaning                                                                                    |
 |-------------|--------------------------------------------------------------------------------------------|
 | `device`    | id of the device in the meet                                                               |
 | `at_us`     | host UTC in µs: when the bytes were read (`in`) or handed to the line (`out`)              |
-| `direction` | `in` from the box, `out` to the box                                                        |
+| `direction` | `in` from the box, `out` to the box; `open`: the line was connected, `close`: it broke, no `data` |
 | `data`      | the bytes in base64 (RFC 4648 §4); of `mqtt:` a message and a line feed, of `folder:` a whole file |
-| `source`    | `live`: made by `velodrome record MEET`; `journal`: taken out of a journal, `in` only     |
+| `source`    | `live`: made by `velodrome record MEET`; `journal`: taken out of a journal, without `out` |
+
+`close` is a line that the box's side broke (unplugged, reset, switched off), not the end of the recording. In a journal
+it is the health of the device that says so: of lines that break again and again within seconds only the first are
+told; a restart of the service is a `close` of all. Format 1 is the same without `open` and `close` and is still read.
 
 Lines of one device are in the order of its bytes; lines of different devices may be some milliseconds out of
 order. A last line without its line feed was being written when the recorder was killed: it is not read.
@@ -30,11 +36,12 @@ import msgspec
 from config.models import Setup
 from drivers.errors import DriverError
 
-FORMAT: Final = "velodrome-recording/1"
+FORMAT: Final = "velodrome-recording/2"
+READABLE: Final = (FORMAT, "velodrome-recording/1")
 _BEGINNING: Final = b'{"format":"velodrome-recording/'
 SUFFIX: Final = ".recording"
 
-Direction = Literal["in", "out"]
+Direction = Literal["in", "out", "open", "close"]
 
 
 class RecordingError(DriverError):
@@ -59,13 +66,13 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[RecordedDevice, ...]
 
 
-class RecordedBytes(msgspec.Struct, frozen=True, kw_only=True):
-    """One read or one write."""
+class RecordedBytes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One read or one write; or, without bytes, a line that was connected or broke."""
 
     device: str
     at_us: int
     direction: Direction
-    data: bytes
+    data: bytes = b""
 
 
 def header_of(setup: Setup, source: Literal["live", "journal"], created_us: int) -> Header:
@@ -156,6 +163,8 @@ class Recording:
         self.first_us: int | None = None
         """Time of the earliest bytes from a box; null when it has none."""
         self.last_us: int | None = None
+        self.returns: dict[str, list[int | None]] = {device: [] for device in self.known}
+        """For each `close` of a device, in order, when it was connected again; null when it never was."""
         self.count = 0
         self.unfinished = False
         """Whether the recorder was killed while it wrote the last line."""
@@ -164,6 +173,7 @@ class Recording:
             if line.direction == "in":
                 self.first_us = line.at_us if self.first_us is None else min(self.first_us, line.at_us)
                 self.last_us = line.at_us if self.last_us is None else max(self.last_us, line.at_us)
+            self._note_outage(line)
 
     def lines(self) -> Iterator[RecordedBytes]:
         """What was recorded, in the order of the file. Raises RecordingError."""
@@ -174,6 +184,13 @@ class Recording:
                     self.unfinished = True
                     return
                 yield self._read_line(number, text)
+
+    def _note_outage(self, line: RecordedBytes) -> None:
+        returns = self.returns[line.device]
+        if line.direction == "close":
+            returns.append(None)
+        elif line.direction == "open" and returns and returns[-1] is None:
+            returns[-1] = line.at_us
 
     def _opened(self) -> BinaryIO:
         try:
@@ -188,7 +205,7 @@ class Recording:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             advice = "give a file that `velodrome record` made"
             raise RecordingError(str(self.path), f"line 1 is no header of a recording ({error})", advice) from error
-        if header.format != FORMAT:
+        if header.format not in READABLE:
             advice = f"this program reads {FORMAT}; use the one that made it"
             raise RecordingError(str(self.path), f"its format is {header.format!r}", advice)
         return header

@@ -8,7 +8,7 @@ once.
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import aiomqtt
 import msgspec
@@ -16,35 +16,26 @@ import structlog
 
 from config.models import Device, Setup
 from drivers.hostclock import HostClock
-from drivers.rig.clockmodel import DeviceClockModel, seeded_clock
+from drivers.rig.boxes import Box, BoxMaker, Camera, make_box, with_health
+from drivers.rig.clockmodel import seeded_clock
 from drivers.rig.fault_plan import Happening, HeatPlan, plan_heat
-from drivers.rig.faults import DeviceFaults, Faults, LineFaults
+from drivers.rig.faults import Faults, LineFaults
 from drivers.rig.faulty_port import Opening, faulty
-from drivers.rig.impulse_box import IMPULSE_PROTOCOLS, ImpulseBox
+from drivers.rig.impulse_box import ImpulseBox
 from drivers.rig.jchip_box import JChipBox
 from drivers.rig.json_box import JsonBox
-from drivers.rig.lynx_box import LifBox, LineDatagrams, LynxBox
 from drivers.rig.mqtt_link import raise_if_cancelled, read_password, stay_connected
 from drivers.rig.p3_box import P3Box
 from drivers.rig.p98_box import P98Box
-from drivers.rig.ports import Greet, Port, PtyPort, RigError, TcpPort
+from drivers.rig.ports import RigError
 from drivers.rig.race import CameraStart, Edge, LoopRead, Sheet, TimedEvent, Timeline, build_timeline
 from drivers.rig.raceresult_box import RaceResultBox
 from drivers.rig.raceresult_usb_box import RaceResultUsbBox
 from drivers.rig.script import Script, check_against
 from drivers.rig.serial_port import SerialPort
-from drivers.rig.thbc_box import ThbcBox, make_unit
-from drivers.rig.udp_port import UdpPort
+from drivers.rig.thbc_box import ThbcBox
 from drivers.rig.velotrain_box import VelotrainBox
-from drivers.transports.address import (
-    FolderAddress,
-    MqttAddress,
-    SerialAddress,
-    TcpAddress,
-    TcpListenAddress,
-    UdpAddress,
-    parse_address,
-)
+from drivers.transports.address import SerialAddress, parse_address
 
 LEAD_US: Final = 8_000_000
 """From `pacer_run` to the gun: the pacer's run-up takes 7.2 s."""
@@ -52,19 +43,6 @@ WAITS_FOR_GUN: Final = "pacer_run"
 STOPPED: Final = "stopped"
 AWAITS_SHEET: Final = "finished"
 
-Box: TypeAlias = (
-    P3Box
-    | LynxBox
-    | LifBox
-    | JsonBox
-    | ThbcBox
-    | ImpulseBox
-    | RaceResultBox
-    | RaceResultUsbBox
-    | P98Box
-    | VelotrainBox
-    | JChipBox
-)
 _log = structlog.get_logger("velodrome.rig")
 
 
@@ -109,7 +87,7 @@ class Rig:
         seed: int = 0,
         *,
         lead_us: int = LEAD_US,
-        make: "BoxMaker | None" = None,
+        make: BoxMaker = make_box,
     ) -> None:
         """`make` puts boxes elsewhere than at the addresses of the meet (a run without sockets)."""
         check_against(script, setup, f"script {script.name}")
@@ -124,7 +102,7 @@ class Rig:
             heat_id: plan_heat(timeline, script.faults, setup.meet.devices)
             for heat_id, timeline in self.timelines.items()
         }
-        self._make = make or make_box
+        self._make = make
         self.lines: dict[str, LineFaults] = {}
         """Per device, what its line does to its bytes."""
         self.boxes: dict[str, Box] = {
@@ -240,15 +218,15 @@ class Rig:
                 JsonBox() | ThbcBox() | ImpulseBox() | RaceResultBox() | RaceResultUsbBox() | P3Box() as box,
             ):
                 box.edge(event, gun_us)
-            case CameraStart(), LynxBox() | LifBox() as box:
+            case CameraStart(), Camera() as box:
                 box.start(gun_us)
-            case Sheet(), LynxBox() | LifBox() as box:
+            case Sheet(), Camera() as box:
                 box.show(event, gun_us)
             case _:
                 raise TypeError(f"{type(event).__name__} cannot happen at {event.device}")
 
-    def _cameras(self) -> list[LynxBox | LifBox]:
-        return [box for box in self.boxes.values() if isinstance(box, LynxBox | LifBox)]
+    def _cameras(self) -> list[Camera]:
+        return [box for box in self.boxes.values() if isinstance(box, Camera)]
 
     async def _follow(self, tasks: asyncio.TaskGroup) -> None:
         topic = f"velodrome/{self._setup.meet.id}/current"
@@ -309,91 +287,3 @@ class Rig:
         for camera in self._cameras():
             camera.stop()
         _log.info("rig.heat_stopped", heat=heat, attempt=attempt)
-
-
-BoxMaker: TypeAlias = Callable[[Device, Setup, DeviceClockModel, HostClock, int, Callable[[Opening], Opening]], Box]
-"""As `make_box`."""
-
-
-def with_health(box: Box, rates: DeviceFaults) -> Box:
-    """The box with the supply and the noise that the script gives it."""
-    if rates.low_battery and isinstance(box, P3Box | ThbcBox | RaceResultBox):
-        box.low_battery = True
-    if rates.noisy and isinstance(box, P3Box | ThbcBox):
-        box.noisy = True
-    return box
-
-
-def make_box(
-    device: Device,
-    setup: Setup,
-    model: DeviceClockModel,
-    clock: HostClock,
-    seed: int,
-    wrap: Callable[[Opening], Opening] = lambda opening: opening,
-) -> Box:
-    """The simulated box for a device of the meet; `wrap` may put something between the box and its port.
-
-    Raises RigError where the rig has no such box at such an address, AddressError for an address that is none.
-    """
-    address = parse_address(device.address)
-    if device.protocol == "json" and isinstance(address, MqttAddress):
-        return JsonBox(device, address, setup.meet.broker, model, clock)
-    if device.protocol == "lynx" and isinstance(address, UdpAddress):
-        return LynxBox(device, lambda greet: LineDatagrams(wrap(lambda g: UdpPort(address, g))(greet)), model, clock)
-    if device.protocol == "velotrain" and isinstance(address, MqttAddress):
-        return VelotrainBox(device, address, setup.meet.broker, model, clock)
-    if device.protocol == "jchip" and isinstance(address, TcpListenAddress):
-        return JChipBox(device, address, model, clock)
-    if device.protocol == "lif" and isinstance(address, FolderAddress):
-        return LifBox(device, address, model, clock)
-    if device.protocol == "thbc" and isinstance(address, SerialAddress | TcpAddress | UdpAddress):
-        return make_unit(device, address, setup, model, clock, seed, wrap)
-    if device.protocol in ("p3", "p98", "lynx", "raceresult", "raceresult-usb", *IMPULSE_PROTOCOLS) and isinstance(
-        address, SerialAddress | TcpAddress
-    ):
-
-        def plain(greet: Greet) -> Port:
-            return PtyPort(address, greet) if isinstance(address, SerialAddress) else TcpPort(address, greet)
-
-        opening = wrap(plain)
-
-        if device.protocol == "lynx":
-            return LynxBox(device, opening, model, clock)
-        if device.protocol == "raceresult":
-            return RaceResultBox(device, opening, model, clock)
-        if device.protocol == "raceresult-usb":
-            return RaceResultUsbBox(device, opening, model, clock)
-        if device.protocol in IMPULSE_PROTOCOLS:
-            return ImpulseBox(device, opening, model, clock)
-        _check_decoder(device, setup)
-        if device.protocol == "p98":
-            return P98Box(device, opening, model, clock, seed)
-        return P3Box(device, opening, model, clock, seed)
-    reason = f"the rig has no {device.protocol!r} box at such an address"
-    advice = (
-        "it has p3, p98, lynx and impulse boxes at serial: and tcp:, thbc at serial:, tcp: and udp:, "
-        "lif at folder:, json and velotrain at mqtt:, jchip at tcp-listen: addresses"
-    )
-    raise RigError(f"device {device.id} at {device.address}", reason, advice)
-
-
-def _check_decoder(device: Device, setup: Setup) -> None:
-    """A P3 record has no channel and a 32-bit transponder number: refuse what could not be sent."""
-    for wired in device.channels:
-        if device.protocol != "p3" or wired.role is None or not _is_p3_number(wired.channel):
-            reason = f"a {device.protocol} decoder has one loop and no channel {wired.channel!r}"
-            advice = "give it loop = …; channels of a p3 decoder are beacons, numbers with a role"
-            raise RigError(f"device {device.id}", reason, advice)
-    carriers = [(f"rider {rider.bib}", rider.transponders) for rider in setup.meet.riders]
-    carriers += [(f"pacer {pacer.id}", pacer.transponders) for pacer in setup.meet.pacers]
-    for who, transponders in carriers:
-        for number in transponders:
-            if not _is_p3_number(number):
-                reason = f"{who} has transponder {number!r}, which a P3 decoder cannot send"
-                raise RigError(f"device {device.id}", reason, "P3 transponders are numbers below 4294967296")
-
-
-def _is_p3_number(text: str) -> bool:
-    """Whether a P3 record can hold a transponder of this number."""
-    return text.isascii() and text.isdecimal() and int(text) < 1 << 32

@@ -11,7 +11,8 @@ folder:/srv/lynx?pattern=*.lif              a folder in which a program drops fi
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -103,16 +104,21 @@ _SERIAL_STOP_BITS = (1.0, 1.5, 2.0)
 _HIGHEST_BAUD = 4_000_000
 _HIGHEST_PORT = 65_535
 
+NO_DEFAULTS: Final[Mapping[str, str]] = MappingProxyType({})
+
 _Settings = TypeVar("_Settings", SerialAddress, UdpAddress, FolderAddress)
 
 
-def parse_address(text: str) -> Address:
-    """Read a device address. Raises `AddressError` naming the part that is wrong and what may stand there."""
+def parse_address(text: str, serial_defaults: Mapping[str, str] = NO_DEFAULTS) -> Address:
+    """Read a device address. Raises `AddressError` naming the part that is wrong and what may stand there.
+
+    `serial_defaults`: settings of a `serial:` address that count where it says nothing.
+    """
     scheme, colon, rest = text.strip().partition(":")
     if not colon or not rest:
         raise AddressError(repr(text), "this is no device address", _FORMS)
     if scheme == "serial":
-        return _parse_serial(text, rest)
+        return _parse_serial(text, rest, serial_defaults)
     if scheme == "tcp":
         return _parse_tcp(text, rest)
     if scheme == "tcp-listen":
@@ -128,8 +134,9 @@ def parse_address(text: str) -> Address:
     raise AddressError(repr(text), f"there is no transport named {scheme!r}", _FORMS)
 
 
-def _parse_serial(text: str, rest: str) -> SerialAddress:
-    path, settings = _split_settings(text, rest)
+def _parse_serial(text: str, rest: str, defaults: Mapping[str, str]) -> SerialAddress:
+    path, written = _split_settings(text, rest)
+    settings = {**defaults, **written}
     if path.startswith(_USB):
         if "usb_serial" in settings:
             advice = "write serial:usb:SERIALNUMBER, or serial:/dev/ttyUSB0?usb_serial=SERIALNUMBER"

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
+
+Delay = Literal["none", "stored", "repeated"]
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -12,6 +14,9 @@ class Chunk(msgspec.Struct, frozen=True):
 
     data: bytes
     received_us: int
+    delay: Delay = "none"
+    """`stored`: something on the way (a broker) kept them, so `received_us` says nothing about when the box sent
+    them. `repeated`: the same, and they came before without being acknowledged: they may be on disk already."""
 
 
 class Transport(Protocol):
@@ -37,6 +42,15 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Release the line and all that belongs to it. May be called at any time, more than once."""
+        ...
+
+
+@runtime_checkable
+class Acknowledging(Protocol):
+    """A transport whose line keeps what it brought until it is told that it is safe, and brings it again if not."""
+
+    def acknowledge(self, count: int) -> None:
+        """The first `count` chunks that `receive` returned on this line are on disk. Never goes down."""
         ...
 
 

@@ -1,8 +1,11 @@
 """From a device address to the transport that serves it."""
 
+from collections.abc import Mapping
+
 from config.models import Broker
 from drivers.hostclock import HostClock
 from drivers.transports.address import (
+    NO_DEFAULTS,
     MqttAddress,
     SerialAddress,
     TcpAddress,
@@ -13,13 +16,22 @@ from drivers.transports.address import (
 from drivers.transports.base import Transport
 
 
-def create_transport(address: str, clock: HostClock, broker: Broker) -> Transport:
+def create_transport(
+    address: str,
+    clock: HostClock,
+    broker: Broker,
+    *,
+    session: str = "",
+    serial_defaults: Mapping[str, str] = NO_DEFAULTS,
+) -> Transport:
     """A transport for a device address, not yet open. Raises `AddressError`.
 
-    `broker` is the meet's broker, used by `mqtt:` addresses alone. The imports stand here because the command
-    line must start fast and most meets use one or two kinds of line.
+    `broker` is the meet's broker and `session` the name under which it keeps what we have not acknowledged; both
+    are for `mqtt:` addresses alone. `serial_defaults` are settings of `serial:` addresses that count unless the
+    address says otherwise: what the protocol's box needs (`ProtocolEntry.serial_defaults`). The imports stand here
+    because the command line must start fast and most meets use one or two kinds of line.
     """
-    parsed = parse_address(address)
+    parsed = parse_address(address, serial_defaults)
     if isinstance(parsed, SerialAddress):
         from drivers.transports.serial import SerialTransport
 
@@ -39,7 +51,7 @@ def create_transport(address: str, clock: HostClock, broker: Broker) -> Transpor
     if isinstance(parsed, MqttAddress):
         from drivers.transports.mqtt import MqttTransport
 
-        return MqttTransport(parsed, broker, clock)
+        return MqttTransport(parsed, broker, clock, session)
     from drivers.transports.folder import FolderTransport
 
     return FolderTransport(parsed, clock)

@@ -133,7 +133,9 @@ class ConsoleStand:
         try:
             self._browser = await self._playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         except Error as error:
-            raise StandError(f"the benchmark needs Chromium at {CHROMIUM} (Debian: apt-get install chromium)") from error
+            raise StandError(
+                f"the benchmark needs Chromium at {CHROMIUM} (Debian: apt-get install chromium)"
+            ) from error
         context = await self._browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]})
         await context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
         self._page = await context.new_page()

@@ -21,6 +21,7 @@ from drivers.protocols import (
     timy,
     velotrain,
 )
+from drivers.protocols.soh_frames import EOT
 from drivers.records import ClockReading, DeviceStatus, Impulse, Passing, PhotoFinish, PhotoFinishLine
 
 _NOON_US: Final = 43_200_000_000
@@ -188,7 +189,7 @@ def _rei2() -> list[bytes]:
 
 def _osv() -> list[bytes]:
     ranking = osv.encode_ranking(_SHEET)
-    frames = [frame + bytes((osv.EOT,)) for frame in ranking.split(bytes((osv.EOT,)))[:-1]]
+    frames = [frame + EOT for frame in ranking.split(EOT)[:-1]]
     return [
         ranking,
         *frames,

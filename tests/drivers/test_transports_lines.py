@@ -11,11 +11,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
+import serial
 from serial.tools import list_ports
 
 from config.models import Broker
 from drivers.errors import OpenFailed, TransportLost
 from drivers.hostclock import HostClock
+from drivers.protocols.registry import protocol
 from drivers.transports import LoopbackTransport, Transport, create_transport, descriptor, serial_advice, tcp
 
 WAIT_S = 3
@@ -67,6 +69,27 @@ async def test_a_serial_port_behind_a_symlink_carries_every_byte_both_ways(box: 
     await transport.send(everything)
     assert await box.hear(256) == everything
     await transport.close()
+
+
+@pytest.mark.parametrize(
+    ("written", "lines", "baud"), [("", (False, True), 19_200), ("?dtr=on&rts=off&baud=9600", (True, False), 9_600)]
+)
+async def test_a_protocol_s_box_gets_the_line_that_it_needs_unless_the_address_says_otherwise(
+    box: Any, clock: HostClock, monkeypatch: pytest.MonkeyPatch, written: str, lines: tuple[bool, bool], baud: int
+) -> None:
+    """The race result USB box wants 19200 and DTR low. A pty has no DTR: what pyserial asks the driver for counts."""
+    asked: list[tuple[bool, bool, int]] = []
+
+    def note(port: serial.Serial) -> None:
+        asked.append((port.dtr, port.rts, port.baudrate))
+
+    monkeypatch.setattr(serial.Serial, "_update_dtr_state", note)
+    transport = create_transport(
+        f"serial:{box.link}{written}", clock, Broker(), serial_defaults=protocol("raceresult-usb").serial_defaults
+    )
+    await transport.open()
+    await transport.close()
+    assert asked == [(*lines, baud)]
 
 
 async def test_what_the_box_sent_before_the_port_was_opened_is_kept(box: Any, clock: HostClock) -> None:

@@ -16,6 +16,11 @@ from drivers.rig.faults import ClockStep, DeviceFaults, Faults, Outage, Restart
 from drivers.rig.script import Finisher, HeatScript, Script
 
 BASE: Final = "tokyo2020-men-keirin"
+CLOCK_IS_SET: Final = 0.05
+"""Of a box in a meet: somebody sets its clock in mid-race, or daylight saving changes."""
+DAYLIGHT_SAVING_MS: Final = (-3_600_000, 3_600_000)
+BY_HAND_MS: Final = (100, 3_000)
+"""Less than what a late arrival can be, nothing can tell from one where the box cannot be asked for its clock."""
 LOOPS: Final = ("finish", "home", "back", "l200", "l100")
 
 
@@ -34,6 +39,10 @@ class Kind:
     """Whether it sends again what the host did not get."""
     forgets: bool = False
     """Whether switching it off empties its memory."""
+    transport: str = "tcp"
+    """`tcp` stands for any line that says when it is lost; over `udp` messages are lost whole, and nothing says so."""
+    has_clock: bool = True
+    """Whether it stamps by a clock that somebody may set: ticks and seconds since power-on are none."""
 
 
 LOOP_BOXES: Final = (
@@ -41,15 +50,21 @@ LOOP_BOXES: Final = (
     Kind("thbc", clock="time_of_day", bytes_break=True),
     Kind("raceresult", forgets=True),
     Kind("json", resolution_us=100, channel="loop"),
+    Kind("thbc", clock="time_of_day", transport="udp"),
+    Kind("p98", bytes_break=True, forgets=True, has_clock=False),
+    Kind("raceresult-usb", resolution_us=3_907, has_clock=False),
+    Kind("velotrain", clock="time_of_day"),
 )
 CAMERAS: Final = (
-    Kind("lynx", resolution_us=100, bytes_break=True, keeps=False),
-    Kind("lif", resolution_us=100, keeps=False),
+    Kind("lynx", resolution_us=100, bytes_break=True, keeps=False, has_clock=False),
+    Kind("lif", resolution_us=100, keeps=False, has_clock=False),
     None,
 )
 GUNS: Final = (
     (Kind("json", resolution_us=100), ("gun", "bell", "cell")),
     (Kind("timy", clock="time_of_day", resolution_us=100, bytes_break=True, forgets=True), ("C0", "C8", "C1")),
+    (Kind("thcom08", clock="time_of_day", resolution_us=10, bytes_break=True), ("1", "2", "3")),
+    (Kind("rei2", clock="time_of_day", resolution_us=100, keeps=False), ("000", "001", "255")),
 )
 
 
@@ -63,7 +78,7 @@ class RandomMeet:
     seed: int
 
 
-def random_meet(seed: int, heats: int, folder: Path, *, clock_steps: bool) -> RandomMeet:
+def random_meet(seed: int, heats: int, folder: Path) -> RandomMeet:
     """A meet of so many heats. `folder` is where its LIF files go."""
     lot = random.Random(f"{seed}/meet")
     base = load_setup(BASE)
@@ -71,9 +86,11 @@ def random_meet(seed: int, heats: int, folder: Path, *, clock_steps: bool) -> Ra
     devices: list[Device] = []
 
     def enter(device: str, kind: Kind, **more: object) -> None:
-        address = {"json": f"mqtt:soak/{device}", "lif": f"folder:{folder}"}.get(
-            kind.protocol, f"tcp:127.0.0.1:{5001 + len(devices)}"
-        )
+        port = 5001 + len(devices)
+        own = {"json": f"mqtt:soak/{device}", "velotrain": f"mqtt:soak/{device}", "lif": f"folder:{folder}"}
+        udp = kind.transport == "udp"
+        line = f"udp:127.0.0.1:{port}?local={port + 10_000}" if udp else f"tcp:127.0.0.1:{port}"
+        address = own.get(kind.protocol, line)
         kinds[device] = kind
         devices.append(
             Device(
@@ -113,7 +130,7 @@ def random_meet(seed: int, heats: int, folder: Path, *, clock_steps: bool) -> Ra
     )
     setup = msgspec.structs.replace(base, meet=meet)
     scripts = {heat.id: script for heat, script in entered}
-    faults = _random_faults(lot, seed, setup, kinds, clock_steps=clock_steps)
+    faults = _random_faults(lot, seed, setup, kinds)
     return RandomMeet(setup, Script(name=f"soak {seed}", heats=scripts, faults=faults), kinds, seed)
 
 
@@ -137,23 +154,26 @@ def _random_heat(lot: random.Random, base: Setup, number: int) -> tuple[Heat, He
     return heat, HeatScript(finish=tuple(finish), winner_sprint_ms=lot.randint(41_000, 45_000))
 
 
-def _random_faults(lot: random.Random, seed: int, setup: Setup, kinds: dict[str, Kind], *, clock_steps: bool) -> Faults:
+def _random_faults(lot: random.Random, seed: int, setup: Setup, kinds: dict[str, Kind]) -> Faults:
     """One device in three breaks; every read may be missed, doubled or told late."""
     heats = [heat.id for heat in setup.meet.heats]
+    clocks = random.Random(f"{seed}/clocks")
     own: dict[str, DeviceFaults] = {}
     restarts: list[Restart] = []
     disconnects: list[Outage] = []
     stalls: list[Outage] = []
     steps: list[ClockStep] = []
     for device, kind in kinds.items():
-        line = kind.protocol not in ("json", "lif")
+        line = kind.protocol not in ("json", "velotrain", "lif")
+        datagrams = kind.transport == "udp"
         bad = kind.bytes_break and lot.random() < 0.35
         own[device] = DeviceFaults(
             byte_loss=lot.choice((0.0002, 0.001)) if bad else None,
             bit_flips=lot.choice((0.0002, 0.001)) if bad else None,
             noise=0.02 if bad else None,
-            split=0.3 if line else None,
-            join=0.1 if line else None,
+            split=0.3 if line and not datagrams else None,
+            join=0.1 if line and not datagrams else None,
+            datagram_loss=lot.choice((0.01, 0.05)) if datagrams else None,
             command_loss=0.05 if line and lot.random() < 0.3 else None,
             clock_drift_ppb=lot.choice((-50_000, 50_000)) if lot.random() < 0.1 else None,
             shows_at_start=f"23:5{lot.randint(5, 9)}:30" if kind.clock != "utc" and lot.random() < 0.3 else None,
@@ -167,9 +187,10 @@ def _random_faults(lot: random.Random, seed: int, setup: Setup, kinds: dict[str,
             disconnects.append(Outage(for_ms=lot.randint(200, 15_000), **moment))  # type: ignore[arg-type]
         elif line and happening < 0.4:
             stalls.append(Outage(for_ms=lot.randint(500, 8_000), **moment))  # type: ignore[arg-type]
-        elif clock_steps and kind.protocol in ("p3", "thbc") and happening < 0.5:
-            by_ms = lot.choice((-3_600_000, 3_600_000, -500, 700))
-            steps.append(ClockStep(by_ms=by_ms, **moment))  # type: ignore[arg-type]
+        if kind.has_clock and clocks.random() < CLOCK_IS_SET:
+            by_ms = clocks.choice((*DAYLIGHT_SAVING_MS, *(sign * clocks.randint(*BY_HAND_MS) for sign in (-1, 1))))
+            at_ms, heat = clocks.randint(0, 100_000), clocks.choice(heats)
+            steps.append(ClockStep(device=device, at_ms=at_ms, by_ms=by_ms, heat=heat))
     return Faults(
         seed=seed,
         missed_reads=lot.choice((0.0, 0.01, 0.03)),

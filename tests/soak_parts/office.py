@@ -15,7 +15,7 @@ from drivers.rig.faulty_port import Opening
 from drivers.rig.rig import Box, Rig, make_box
 from drivers.supervisor import DeviceSupervisor
 from tests.soak_parts.meets import RandomMeet
-from tests.soak_parts.virtual import FolderLine, VirtualClock, VirtualGateway, VirtualLine
+from tests.soak_parts.virtual import BrokerLine, FolderLine, VirtualClock, VirtualGateway, VirtualLine, VirtualVelotrain
 from timing.race.actions import AnyAction, Arm, Confirm, Gun, OpenHeat, Place
 from timing.race.events import Command, Event, SetupTaken, Tick, decode_event, encode_event
 from timing.race.meet import MeetState
@@ -59,13 +59,16 @@ class Office:
         wrap: "object",
     ) -> Box:
         lot = random.Random(f"{seed}/latency/{device.id}")
+        if device.protocol in ("json", "velotrain"):
+            broker = self.lines[device.id] = BrokerLine(device.id, self.clock, lot)
+            gateway = VirtualGateway if device.protocol == "json" else VirtualVelotrain
+            return gateway(device, model, self.clock, broker)
         if device.protocol == "lif":
             self.lines[device.id] = FolderLine(self._folder, self.clock, lot)
         else:
-            self.lines[device.id] = VirtualLine(device.id, self.clock, lot)
+            datagrams = device.address.startswith("udp:")
+            self.lines[device.id] = VirtualLine(device.id, self.clock, lot, datagrams=datagrams)
         line = self.lines[device.id]
-        if device.protocol == "json":
-            return VirtualGateway(device, model, self.clock, line)
 
         def in_place(opening: Opening) -> Opening:
             return wrap(line.opening)  # type: ignore[operator, no-any-return]

@@ -15,15 +15,20 @@ from drivers.records import Delivery, Impulse, Malformed, Passing, SequenceGap, 
 from drivers.rig.fault_plan import Happening
 from drivers.rig.field import Field, build_field
 from drivers.rig.impulse_box import ImpulseBox, TimyDialect
+from drivers.rig.p98_box import P98Box
 from drivers.rig.race import Edge, LoopRead
+from drivers.rig.raceresult_usb_box import COARSE_TICK_US, RaceResultUsbBox
+from drivers.rig.rig import Box
 from drivers.rig.thbc_box import ThbcBox
 from tests.soak_parts.office import Office
 from timing.race.heat import HeatLog
 from timing.race.picture import Crossing, HeatPicture
 
 DAY_US: Final = 86_400_000_000
-SLACK_US: Final = 2_000
-"""Ticks of the boxes and the truncation of the picture's milliseconds."""
+SLACK_US: Final = {"read": 2_000, "cell": 300}
+"""Ticks of the boxes; a cell's is 100 µs."""
+STAMP_SLACK_US: Final = 4_000
+"""The coarsest box counts in steps of 1/256 s."""
 SURE: Final = frozenset({"read", "cell"})
 GAP_SLACK_MS: Final = 1
 FRONT_SLACK_MS: Final = 12
@@ -100,15 +105,48 @@ def _judge_crossing(
     findings.counts["crossings read"] += 1
     true_us = gun_us + motion.time_at(distance_m + (0.0 if shown.source == "cell" else offset_m))
     off_us = start_us + shown.race_ms * 1_000 - true_us
-    allowed_us = (shown.uncertainty_ms + 1) * 1_000 + _start_slack_us(office) + SLACK_US
-    findings.counts["worst µs of a sure crossing"] = max(findings.counts["worst µs of a sure crossing"], abs(off_us))
+    allowed_us = (shown.uncertainty_ms + 1) * 1_000 + _clock_slack_us(office, log, shown)
+    findings.counts["crossings by cell"] += shown.source == "cell"
+    findings.counts["crossings whose clock is in doubt"] += shown.source == "read" and shown.uncertainty_ms > 0
+    if shown.uncertainty_ms == 0:
+        worst = f"worst µs of a crossing by {shown.source} that is stated ±0"
+        findings.counts[worst] = max(findings.counts[worst], abs(off_us))
     if abs(off_us) <= allowed_us:
+        return None
+    if _is_second_read(office, log, rider, shown, true_us - gun_us, off_us):
+        findings.counts["second reads that stand for one that was lost, said so"] += 1
         return None
     return f"{shown.source} at {distance_m:g} m is {off_us} µs off, stated ±{shown.uncertainty_ms} ms"
 
 
-def _start_slack_us(office: Office) -> int:
-    return max(clock.fit().uncertainty_us for clock in office.state.clocks.values() if clock.fit().quality != "none")
+def _is_second_read(office: Office, log: HeatLog, rider: Rider, shown: Crossing, true_at_us: int, off_us: int) -> bool:
+    """Whether the box did read him then, once more, and said that it lost something (the first read) in this heat."""
+    device = next((one.device for one in log.reads if one.ref == shown.read), None)
+    steps = [step.what for step in office.rig.plans[log.heat.id].steps]
+    reads = (one for one in steps if isinstance(one, LoopRead) and one.device == device)
+    told_us = [one.at_us - true_at_us for one in reads if one.transponder in rider.transponders]
+    if not any(abs(at_us - off_us) <= STAMP_SLACK_US + shown.uncertainty_ms * 1_000 for at_us in told_us):
+        return False
+    switched_off = any(isinstance(one, Happening) and one.device == device and one.kind == "restart" for one in steps)
+    return switched_off or _said_trouble(office, log.opened_us or 0)[device or ""] > 0
+
+
+def _said_trouble(office: Office, since_us: int) -> Counter[str]:
+    """How often each device reported damaged bytes or missing numbers."""
+    troubled: Counter[str] = Counter()
+    for event in office.events:
+        if isinstance(event, Delivery) and event.received_us >= since_us:
+            for record in event.records:
+                restarted = isinstance(record, Unhandled) and record.name == "numbering_restarted"
+                troubled[record.device] += isinstance(record, Malformed | SequenceGap) or restarted
+    return troubled
+
+
+def _clock_slack_us(office: Office, log: HeatLog, shown: Crossing) -> int:
+    """± of the box's clock, which the heat tells beside the crossing, and its ticks."""
+    ref, reads = (shown.cell, log.cells.reads) if shown.source == "cell" else (shown.read, log.reads)
+    device = next(one.device for one in reads if one.ref == ref)
+    return office.state.clocks[device].fit().uncertainty_us + SLACK_US[shown.source]
 
 
 def _judge_result(
@@ -154,20 +192,17 @@ def judge_passings(office: Office, heat: str, gun_us: int, findings: Findings) -
     """Whatever a box of the rig saw is in the journal, or something says why not."""
     deliveries = [event for event in office.events if isinstance(event, Delivery) and event.received_us >= gun_us]
     stored: dict[str, list[tuple[str, int]]] = {}
-    troubled: Counter[str] = Counter()
+    troubled = _said_trouble(office, gun_us)
     for delivery in deliveries:
         for record in delivery.records:
             if isinstance(record, Passing):
                 stored.setdefault(record.device, []).append((record.transponder, record.device_us))
             elif isinstance(record, Impulse):
                 stored.setdefault(record.device, []).append((record.channel, record.device_us))
-            elif isinstance(record, Malformed | SequenceGap) or (
-                isinstance(record, Unhandled) and record.name == "numbering_restarted"
-            ):
-                troubled[record.device] += 1
     plan = office.rig.plans[heat]
-    broken = {step.what.device: step.what.kind for step in plan.steps if isinstance(step.what, Happening)}
-    stepped = any(kind == "clock_step" for kind in broken.values())
+    happenings = [step.what for step in plan.steps if isinstance(step.what, Happening)]
+    broken = {one.device: one.kind for one in happenings if one.kind != "clock_step"}
+    set_by_us = {one.device: one.by_us for one in happenings if one.kind == "clock_step"}
     lost: Counter[str] = Counter()
     for step in plan.steps:
         event = step.what
@@ -176,14 +211,14 @@ def judge_passings(office: Office, heat: str, gun_us: int, findings: Findings) -
         findings.counts["passings and impulses told"] += 1
         name = event.transponder if isinstance(event, LoopRead) else event.channel
         box = office.rig.boxes[event.device]
-        wanted_us = box.model.device_us(gun_us + event.at_us)
+        wanted = _stamps(box, gun_us + event.at_us, set_by_us.get(event.device, 0))
         switched_off = broken.get(event.device) == "restart"
         if isinstance(box, ImpulseBox) and isinstance(box.dialect, TimyDialect) and not switched_off:
             printed = [(line.channel, line.time_us) for line in box.dialect.memory]
-            if not any(_near(name, wanted_us, one) for one in printed):
+            if not _was_told(name, wanted, printed):
                 findings.counts["edges in the Timy's own dead time"] += 1
                 continue
-        if not (stepped or any(_near(name, wanted_us, one) for one in stored.get(event.device, []))):
+        if not _was_told(name, wanted, stored.get(event.device, [])):
             lost[event.device] += 1
     for device, count in lost.items():
         kind = office.meet.kinds[device]
@@ -204,9 +239,25 @@ def judge_passings(office: Office, heat: str, gun_us: int, findings: Findings) -
             )
 
 
+def _stamps(box: Box, at_us: int, set_by_us: int) -> set[int]:
+    """What a box may have stamped at a host time: before its clock was set it did so by the old one."""
+    now_us = box.model.device_us(at_us)
+    stamps = {now_us, now_us - set_by_us}
+    if isinstance(box, P98Box):
+        return {stamp_us - box.started_us for stamp_us in stamps}
+    if isinstance(box, RaceResultUsbBox):
+        # Without its reference, if the question for that was lost, the ticks count from power-on.
+        stamps.add(box.tick(at_us) * COARSE_TICK_US[0] // COARSE_TICK_US[1])
+    return stamps
+
+
+def _was_told(name: str, wanted: set[int], stored: list[tuple[str, int]]) -> bool:
+    return any(_near(name, wanted_us, one) for one in stored for wanted_us in wanted)
+
+
 def _near(name: str, wanted_us: int, stored: tuple[str, int]) -> bool:
-    """Whether a record is that event, within the box's tick, on a clock with or without a date."""
+    """Whether a record is that event, within the box's ticks, on a clock with or without a date."""
     if stored[0] != name:
         return False
     off_us = abs(stored[1] - wanted_us) % DAY_US
-    return min(off_us, DAY_US - off_us) <= SLACK_US
+    return min(off_us, DAY_US - off_us) <= STAMP_SLACK_US

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import random
 import selectors
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -19,8 +20,9 @@ from drivers.hostclock import ClockAnchor, HostClock
 from drivers.rig.clockmodel import DeviceClockModel
 from drivers.rig.json_box import JsonBox
 from drivers.rig.ports import Greet, Receive
+from drivers.rig.velotrain_box import VelotrainBox
 from drivers.transports.address import MqttAddress
-from drivers.transports.base import Chunk, Inbox
+from drivers.transports.base import Chunk, Delay, Inbox
 
 LATENCY_S = (0.0002, 0.002)
 LOOK_EVERY_S = 0.5
@@ -68,8 +70,10 @@ class VirtualClock(HostClock):
 class VirtualLine:
     """A box's port and the host's transports on it. Bytes take a moment and keep their order."""
 
-    def __init__(self, where: str, clock: VirtualClock, lot: random.Random) -> None:
+    def __init__(self, where: str, clock: VirtualClock, lot: random.Random, *, datagrams: bool = False) -> None:
+        """`datagrams`: nobody notices when the other side is away."""
         self.where = where
+        self.datagrams = datagrams
         self.clock = clock
         self.lot = lot
         self.up = False
@@ -87,12 +91,16 @@ class VirtualLine:
 
     def send(self, data: bytes) -> None:
         """To every host."""
+        if self.datagrams and not self.up:
+            return
         for host in tuple(self.hosts):
             host.arrive(data)
 
     async def close(self) -> None:
-        """The box is gone: its hosts notice."""
+        """The box is gone: its hosts notice, but for those of datagrams."""
         self.up = False
+        if self.datagrams:
+            return
         for host in tuple(self.hosts):
             host.lose("the box closed the line")
 
@@ -112,20 +120,20 @@ class VirtualTransport:
 
     async def open(self) -> None:
         """Connect. Raises OpenFailed while the box is away."""
-        if not self._line.up:
+        if not (self._line.up or self._line.datagrams):
             raise OpenFailed(self._line.where, "nobody is there", "switch the box on")
         self._line.hosts.append(self)
         if self._line.greet is not None:
             self._receive = self._line.greet(self.arrive)
 
-    def arrive(self, data: bytes) -> None:
+    def arrive(self, data: bytes, delay: Delay = "none") -> None:
         """Bytes of the box, a moment later."""
         loop = asyncio.get_running_loop()
         self._busy_until_s = max(self._busy_until_s, loop.time() + self._line.lot.uniform(*LATENCY_S))
-        loop.call_at(self._busy_until_s, self._put, data)
+        loop.call_at(self._busy_until_s, self._put, data, delay)
 
-    def _put(self, data: bytes) -> None:
-        self._inbox.put(Chunk(data, self._line.clock.now_us()))
+    def _put(self, data: bytes, delay: Delay) -> None:
+        self._inbox.put(Chunk(data, self._line.clock.now_us(), delay))
 
     async def receive(self) -> Chunk:
         """See `Transport`."""
@@ -140,7 +148,7 @@ class VirtualTransport:
             asyncio.get_running_loop().call_later(self._line.lot.uniform(*LATENCY_S), self._hear, receive, data)
 
     def _hear(self, receive: Receive, data: bytes) -> None:
-        if self in self._line.hosts:
+        if self in self._line.hosts and self._line.up:
             receive(data)
 
     def lose(self, reason: str) -> None:
@@ -152,6 +160,55 @@ class VirtualTransport:
     async def close(self) -> None:
         """See `Transport`."""
         self.lose("the host closed the line")
+
+
+class BrokerLine(VirtualLine):
+    """A topic of a broker that keeps the host's session: what is not acknowledged comes again after a connection."""
+
+    def __init__(self, where: str, clock: VirtualClock, lot: random.Random) -> None:
+        super().__init__(where, clock, lot)
+        self.kept: deque[tuple[int, bytes]] = deque()
+        self.delivered: set[int] = set()
+        self._number = 0
+
+    def publish(self, data: bytes, *, keep: bool) -> None:
+        """Take a message and pass it on; `keep` it until the host says that it is safe."""
+        self._number += 1
+        if keep:
+            self.kept.append((self._number, data))
+        for host in tuple(self.hosts):
+            host.arrive_numbered(data, self._number, "none")  # type: ignore[attr-defined]
+
+    def connect(self) -> "BrokerTransport":
+        """A host's session, not yet resumed."""
+        return BrokerTransport(self)
+
+
+class BrokerTransport(VirtualTransport):
+    """The host's end of a kept session, as `drivers.transports.base.Acknowledging` too."""
+
+    def __init__(self, line: BrokerLine) -> None:
+        super().__init__(line)
+        self._broker = line
+        self._numbers: list[int] = []
+
+    async def open(self) -> None:
+        """Connect; what the broker kept comes first."""
+        await super().open()
+        for number, data in tuple(self._broker.kept):
+            self.arrive_numbered(data, number, "repeated" if number in self._broker.delivered else "stored")
+
+    def arrive_numbered(self, data: bytes, number: int, delay: Delay) -> None:
+        """A message of the broker, a moment later."""
+        self._numbers.append(number)
+        self._broker.delivered.add(number)
+        self.arrive(data, delay)
+
+    def acknowledge(self, count: int) -> None:
+        """See `Acknowledging`. Nothing leaves over a line that is closed."""
+        if self in self._broker.hosts:
+            safe = set(self._numbers[:count])
+            self._broker.kept = deque(one for one in self._broker.kept if one[0] not in safe)
 
 
 class FolderLine(VirtualLine):
@@ -182,7 +239,7 @@ class FolderLine(VirtualLine):
 class VirtualGateway(JsonBox):
     """The JSON gateway with a line in the place of the broker; a message may be sent twice under one number."""
 
-    def __init__(self, device: Device, model: DeviceClockModel, clock: VirtualClock, line: VirtualLine) -> None:
+    def __init__(self, device: Device, model: DeviceClockModel, clock: VirtualClock, line: BrokerLine) -> None:
         super().__init__(device, MqttAddress(text=device.address, topic="topic"), Broker(), model, clock)
         self._line = line
 
@@ -197,22 +254,49 @@ class VirtualGateway(JsonBox):
     async def run(self) -> None:
         """Publish over as many connections as it takes."""
         while True:
-            if self._line.up and self._line.hosts:
+            if self._line.up:
                 # Without a broker the gateway tries again: what it has is in its outbox.
                 with contextlib.suppress(aiomqtt.MqttError):
                     await self._publish(cast(aiomqtt.Client, _Publisher(self._line)))
             await asyncio.sleep(0.2)
 
 
+class VirtualVelotrain(VelotrainBox):
+    """velotrain with a line in the place of the broker."""
+
+    def __init__(self, device: Device, model: DeviceClockModel, clock: VirtualClock, line: BrokerLine) -> None:
+        super().__init__(device, MqttAddress(text=device.address, topic="topic"), Broker(), model, clock)
+        self._line = line
+
+    async def open(self) -> None:
+        """The broker is there."""
+        await self._line.open()
+
+    async def close(self) -> None:
+        """The broker is gone: what is not acknowledged waits."""
+        await self._line.close()
+
+    async def run(self) -> None:
+        """Publish over as many connections as it takes, and pulse every minute."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pulse_every_minute())
+            while True:
+                if self._line.up:
+                    # Without a broker velotrain tries again: what it has is in its outbox.
+                    with contextlib.suppress(aiomqtt.MqttError):
+                        await self._publish(cast(aiomqtt.Client, _Publisher(self._line)))
+                await asyncio.sleep(0.2)
+
+
 class _Publisher:
-    def __init__(self, line: VirtualLine) -> None:
+    def __init__(self, line: BrokerLine) -> None:
         self._line = line
 
     async def publish(self, topic: str, payload: bytes, qos: int = 0) -> None:
         """As aiomqtt. Raises MqttError without a broker, sometimes after the message has got through."""
-        if not (self._line.up and self._line.hosts):
+        if not self._line.up:
             raise aiomqtt.MqttError("no broker")
-        self._line.send(payload.rstrip(b"\n") + b"\n")
+        self._line.publish(payload.rstrip(b"\n") + b"\n", keep=qos > 0)
         await asyncio.sleep(0.001)
         if qos and self._line.lot.random() < 0.01:
             raise aiomqtt.MqttError("the acknowledgement was lost")

@@ -8,7 +8,8 @@ import pytest
 
 from config.models import Device
 from drivers.records import ClockReading, DeviceStatus, Impulse, Passing, Record
-from timing.clock import ClockFit, DeviceClock
+from timing.clock import DeviceClock
+from timing.clock_fit import ClockFit
 
 START_US = 1_628_420_000_000_000
 SECOND_US = 1_000_000

@@ -12,7 +12,7 @@ import msgspec
 from config.models import Broker
 from drivers.errors import DriverError, TransportLost
 from drivers.hostclock import HostClock
-from drivers.protocols.base import Parser
+from drivers.protocols.base import Parser, ProtocolEntry
 from drivers.protocols.registry import protocol
 from drivers.records import Record
 from drivers.transports import create_transport
@@ -31,10 +31,11 @@ class SourceError(DriverError):
 
 def run(name: str, source: str, hexadecimal: bool) -> int:
     """Print one JSON line a record. A bad record inside the stream is an `error` line and decoding goes on."""
-    parser = protocol(name).parser(name)
+    entry = protocol(name)
+    parser = entry.parser(name)
     whole = name in WHOLE_FILES
     if source.startswith(SCHEMES):
-        asyncio.run(_decode_live(parser, source))
+        asyncio.run(_decode_live(entry, source))
         return 0
     if source == "-":
         stdin = io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
@@ -76,9 +77,10 @@ def _hex_chunks(stream: BinaryIO, source: str) -> Iterator[bytes]:
             raise SourceError(source, reason, "leave --hex away for raw bytes") from error
 
 
-async def _decode_live(parser: Parser, address: str) -> None:
+async def _decode_live(entry: ProtocolEntry, address: str) -> None:
+    parser = entry.parser(entry.name)
     clock = HostClock()
-    transport = create_transport(address, clock, Broker())
+    transport = create_transport(address, clock, Broker(), serial_defaults=entry.serial_defaults)
     await transport.open()
     try:
         while True:

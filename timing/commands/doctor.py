@@ -92,8 +92,9 @@ async def _check_device(device: Device, broker: Broker) -> Finding:
         return Finding(what, True, f"{device.address}: reached through the broker inside the program")
     clock = HostClock()
     try:
-        session = protocol(device.protocol).session(device, Resume())
-        transport = create_transport(device.address, clock, broker)
+        entry = protocol(device.protocol)
+        session = entry.session(device, Resume())
+        transport = create_transport(device.address, clock, broker, serial_defaults=entry.serial_defaults)
     except DriverError as error:
         return Finding(what, False, str(error))
     records: list[Record] = []
@@ -133,9 +134,9 @@ def check_settings(setup: Setup) -> list[Finding]:
     for device in setup.meet.devices:
         if device.protocol == "raceresult-usb" and device.address.startswith("serial:"):
             options = device.address.partition("?")[2].split("&")
-            if "dtr=off" not in options:
-                others = [one for one in options if one and not one.startswith("dtr=")] or ["baud=19200"]
-                mended = f"{device.address.partition('?')[0]}?{'&'.join([*others, 'dtr=off'])}"
+            if "dtr=on" in options:
+                others = [one for one in options if one != "dtr=on"]
+                mended = "?".join(filter(None, (device.address.partition("?")[0], "&".join(others))))
                 text = f'DTR high for long resets this box; write address = "{mended}" in the meet file'
                 found.append(Finding(f"setting {device.id} ({device.protocol})", False, text))
     return found

@@ -26,10 +26,11 @@ from drivers.rig.recording import (
     RecordingWriter,
     header_of,
 )
+from drivers.supervisor import LINE_IS_OPEN
 from timing.journal import JournalReader
 from timing.logs import configure_logs
 from timing.paths import ClockFileError
-from timing.race.events import SetupTaken, decode_event
+from timing.race.events import Event, ServiceStarted, SetupTaken, decode_event
 
 SQLITE = b"SQLite format 3\0"
 """What a journal's file begins with."""
@@ -93,16 +94,41 @@ def from_journal(journal: Path, out: Path) -> int:
     """
     with JournalReader(journal) as reader:
         header = _header_from(reader, journal)
+        lines = _Lines()
         with RecordingWriter(out, header) as writer:
             for row in reader.rows():
-                if row.kind != "delivery":
-                    continue
-                raw = msgspec.json.decode(row.body, type=_Raw)
-                if raw.raw:
-                    writer.write(RecordedBytes(device=raw.device, at_us=raw.received_us, direction="in", data=raw.raw))
+                if row.kind == "delivery":
+                    raw = msgspec.json.decode(row.body, type=_Raw)
+                    if raw.raw:
+                        at_us = raw.received_us
+                        writer.write(RecordedBytes(device=raw.device, at_us=at_us, direction="in", data=raw.raw))
+                else:
+                    for line in lines.follow(decode_event(row.kind, row.body)):
+                        writer.write(line)
                 if row.id % FLUSH_LINES == 0:
                     writer.flush()
             return writer.lines
+
+
+class _Lines:
+    """From the health of the devices: when their lines were connected, and when they broke."""
+
+    def __init__(self) -> None:
+        self._open: set[str] = set()
+
+    def follow(self, event: Event) -> list[RecordedBytes]:
+        """What an event says of the lines."""
+        if isinstance(event, ServiceStarted):
+            gone = sorted(self._open)
+            self._open.clear()
+            return [RecordedBytes(device=device, at_us=event.at_us, direction="close") for device in gone]
+        if not isinstance(event, DeviceHealth):
+            return []
+        is_open = event.state in LINE_IS_OPEN
+        if is_open == (event.device in self._open):
+            return []
+        self._open ^= {event.device}
+        return [RecordedBytes(device=event.device, at_us=event.at_us, direction="open" if is_open else "close")]
 
 
 class _Raw(msgspec.Struct, frozen=True):

@@ -43,6 +43,8 @@ class Doubts(NamedTuple):
     """`[P]`: to the farthest other impulse that could be this wheel's as well; 0 for none."""
     contested: BoolArray
     """`[P]`: whether the impulse could be of a wheel that was left without one."""
+    shared: BoolArray
+    """`[P]`: whether it could be of such a wheel although it lies where this one is expected, within `near_us`."""
 
 
 class WheelMatch(NamedTuple):
@@ -105,7 +107,8 @@ def weigh_doubts(
     `loose_us[P]` is the ± of each expectation itself (0 for a wheel that was read), `mate[P]` the other wheel of the
     same crossing, `near_us` what two residuals may differ by and say nothing. Another impulse is a rival where it is
     nobody's and as near, or where exchanging the two fits as well (both wheels of one crossing cannot be exchanged).
-    An impulse is contested by a wheel without one that is as near, for a residual above `near_us` with its ±.
+    An impulse is contested by a wheel without one that is as near, for a residual above `near_us` with its ±. Below
+    that it is shared with such a wheel of another crossing whose ± reaches so far: this one may have made none.
 
     Raises ValueError for shapes that do not match.
     """
@@ -114,9 +117,9 @@ def weigh_doubts(
     mates, own = as_int64(mate, "mate"), match.impulse
     for name, column in (("window_us", windows), ("loose_us", loose), ("mate", mates), ("match", own)):
         check_shape(column, wheels.shape, name)
-    rival_us, contested = np.zeros(wheels.size, np.int64), np.zeros(wheels.size, np.int64)
-    _weigh(wheels + match.shift_us, windows, loose, mates, own, impulses, near_us, rival_us, contested)
-    return Doubts(rival_us, contested != 0)
+    rival_us, contested, shared = (np.zeros(wheels.size, np.int64) for _ in range(3))
+    _weigh(wheels + match.shift_us, windows, loose, mates, own, impulses, near_us, rival_us, contested, shared)
+    return Doubts(rival_us, contested != 0, shared != 0)
 
 
 def _matched(wheels: Int64Array, windows: Int64Array, impulses: Int64Array, shift_us: int) -> WheelMatch:
@@ -264,7 +267,10 @@ def _align(
     return total
 
 
-@kernel("void(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64, int64[::1], int64[::1])")
+@kernel(
+    "void(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64, int64[::1], int64[::1],"
+    " int64[::1])"
+)
 def _weigh(
     wheel_us: Int64Array,
     window_us: Int64Array,
@@ -275,6 +281,7 @@ def _weigh(
     near_us: int,
     rival_us: Int64Array,
     contested: Int64Array,
+    shared: Int64Array,
 ) -> None:
     wheels, impulses = wheel_us.size, impulse_us.size
     owner = np.full(impulses, -1, np.int64)
@@ -287,6 +294,7 @@ def _weigh(
     for p in range(wheels):
         rival_us[p] = 0
         contested[p] = 0
+        shared[p] = 0
         if match[p] < 0:
             continue
         own_us = impulse_us[match[p]]
@@ -306,14 +314,14 @@ def _weigh(
                 rival = there_us + abs(own_us - wheel_us[q]) <= kept_us + near_us
             if rival:
                 rival_us[p] = max(rival_us[p], abs(impulse_us[k] - own_us))
-        reach_us = off_us + near_us
-        if off_us > near_us:
-            reach_us += loosest
+        reach_us = off_us + near_us + loosest
         for q in range(np.searchsorted(wheel_us, own_us - reach_us), wheels):
             if wheel_us[q] > own_us + reach_us:
                 break
-            allowed_us = off_us + near_us
-            if off_us > near_us:
-                allowed_us += loose_us[q]
-            if q != p and match[q] < 0 and abs(wheel_us[q] - own_us) <= allowed_us:
+            if q == p or match[q] >= 0:
+                continue
+            away_us = abs(wheel_us[q] - own_us)
+            if away_us <= off_us + near_us or (off_us > near_us and away_us <= off_us + near_us + loose_us[q]):
                 contested[p] = 1
+            elif q != mate[p] and away_us <= off_us + near_us + loose_us[q]:
+                shared[p] = 1

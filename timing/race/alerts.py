@@ -45,6 +45,15 @@ ALERTS: dict[str, tuple[Severity, str]] = {
         "amber",
         "a photo-finish sheet came for a race that was not started: log the gun with its time",
     ),
+    "start_in_doubt": (
+        "amber",
+        "the gun's time is uncertain by ±{doubt} ({source}): its clock was set, or the impulse came late",
+    ),
+    "clock_in_doubt": (
+        "amber",
+        "{device}: times of {crossings} crossings are uncertain by up to ±{doubt}: "
+        "its clock was set, or they came late",
+    ),
     "pace_off": ("amber", "pace: {summary}"),
     "pacer_unread": ("amber", "pace: pacer {finding}"),
     "dead_heat_onward": (

@@ -51,6 +51,8 @@ class Attempt:
     armed_us: int | None = None
     start_us: int | None = None
     start_source: str | None = None
+    start_doubt_us: int = 0
+    """± of an impulse of the gun whose box had its clock set about then."""
     excluded: frozenset[str] = frozenset()
     """Bibs that a restart left out, whatever their code (UCI 3.2.139, 3.2.140, 3.2.142)."""
     extra_shots_us: list[int] = field(default_factory=list)
@@ -88,10 +90,12 @@ def read_log(log: HeatLog, race_time: RaceTime) -> HeatEvents:
     events = HeatEvents(opened=False, attempts=[Attempt(1, 0)], decisions=[], set_aside={})
     for command in log.standing():
         _apply(events, command)
-    shots = [(race_time.at(shot.device, shot.device_us, shot.fallback_us), shot) for shot in log.shots]
+    shots = [
+        (*race_time.at(shot.device, shot.device_us, shot.fallback_us, backlog=shot.backlog), shot) for shot in log.shots
+    ]
     # A shot may come from a box's backlog, after a later one.
-    for at_us, shot in sorted(shots, key=lambda timed: timed[0]):
-        _apply_shot(events.attempts, shot, at_us)
+    for at_us, doubt_us, shot in sorted(shots, key=lambda timed: timed[0]):
+        _apply_shot(events.attempts, shot, at_us, doubt_us)
     for sheet in log.sheets:
         for attempt in reversed(events.attempts):
             if attempt.start_us is not None and sheet.sheet.received_us >= attempt.start_us:
@@ -101,17 +105,17 @@ def read_log(log: HeatLog, race_time: RaceTime) -> HeatEvents:
     return events
 
 
-def _apply_shot(attempts: list[Attempt], shot: Shot, at_us: int) -> None:
+def _apply_shot(attempts: list[Attempt], shot: Shot, at_us: int, doubt_us: int) -> None:
     attempt = next((one for one in reversed(attempts) if one.from_us <= at_us), None)
     if attempt is None or attempt.armed_us is None or at_us < attempt.armed_us - ARM_SLACK_US:
         return
     if shot.role == "gun":
-        _apply_gun(attempt, shot, at_us)
+        _apply_gun(attempt, shot, at_us, doubt_us)
     elif shot.role == "bell" and attempt.start_us is not None and attempt.bell_us is None:
         attempt.bell_us = at_us
 
 
-def _apply_gun(attempt: Attempt, shot: Shot, at_us: int) -> None:
+def _apply_gun(attempt: Attempt, shot: Shot, at_us: int, doubt_us: int) -> None:
     """The first shot is the start; a later one is for the starter to explain (double shot, UCI 3.2.019)."""
     stopped = attempt.stopped_us is not None and at_us >= attempt.stopped_us
     start_us = attempt.start_us
@@ -120,6 +124,7 @@ def _apply_gun(attempt: Attempt, shot: Shot, at_us: int) -> None:
         if not stopped:
             attempt.start_us = at_us
             attempt.start_source = f"gun impulse of {shot.device}"
+            attempt.start_doubt_us = doubt_us
     elif at_us > start_us + BOUNCE_US:
         attempt.extra_shots_us.append(at_us)
 

@@ -10,8 +10,10 @@ A front wheel's impulse is taken only where it can be nobody else's (`_front_dou
 | What was found | The crossing is |
 | --- | --- |
 | both wheels, no other impulse fits | the impulse ± what their distance is off; beyond CLOSE_US ± its residual |
-| the front, its residual within NEAR_US and the clocks' ± | the impulse |
+| the front, its residual within NEAR_US and the clocks' ± | the impulse, ± its residual less the line's median |
+| the same alone, TOLD_FROM_US off that median or more | the impulse, ± that and NEAR_US |
 | the front alone, its residual up to CLOSE_US | the impulse, ± the residual and NEAR_US |
+| the front, but an inferred wheel without an impulse could have made it | the impulse, ± its residual and NEAR_US |
 | another impulse up to CLOSE_US away fits as well | the impulse, ± the way to it |
 | a wheel without an impulse could have made it; it lies too far off, also from its rear wheel | the transponder's |
 | a prediction that no read and no camera confirms | the prediction |
@@ -24,7 +26,14 @@ import numpy as np
 from drivers.records import PhotoFinishLine
 from timing.core.arrays import MISSING, BoolArray, Int64Array
 from timing.core.crossings import SOURCE_PREDICTED
-from timing.core.fusion import UNMATCHED, WheelMatch, expect_wheels, match_wheels, weigh_doubts
+from timing.core.fusion import (
+    SHIFT_FROM_WHEELS,
+    UNMATCHED,
+    WheelMatch,
+    expect_wheels,
+    match_wheels,
+    weigh_doubts,
+)
 from timing.core.order import MarkOrder, order_at_marks
 from timing.core.splits import FieldSplits, field_splits
 from timing.race.attempts import BY_COMMAND, Attempt
@@ -44,6 +53,8 @@ CLOSE_US = 30_000
 """Transponders cannot tell the order of front wheels this close: the photo-finish does (hardware-protocols §11)."""
 NEAR_US = 3_000
 """The way from transponder to front wheel is made up from mean speeds and good to this, beside the clocks' ±."""
+TOLD_FROM_US = 2_000
+"""Less than this is not said of a front wheel: boxes and chips are no better."""
 CLOCKS_US = 5_000
 """Clocks that are worse than this help nobody to tell wheels apart: no more is allowed for them."""
 SPAN_PART = 10
@@ -102,6 +113,8 @@ class _Impulses(NamedTuple):
     loop: Int64Array
     line: Int64Array
     at_us: Int64Array
+    doubt_us: Int64Array
+    """± of an impulse whose box had its clock set about then."""
 
 
 def match_cells(log: HeatLog, attempt: Attempt, field: Field, race_time: RaceTime) -> Cells | None:
@@ -133,7 +146,7 @@ def match_cells(log: HeatLog, attempt: Attempt, field: Field, race_time: RaceTim
         front_us[where] = own.at_us[match.impulse[fronts]]
         index[where] = own.row[match.impulse[fronts]]
         residual_us[where] = match.residual_us[fronts]
-        uncertainty_us[where] = line.doubt_us[fronts]
+        uncertainty_us[where] = line.doubt_us[fronts] + own.doubt_us[match.impulse[fronts]]
         left = np.ones(own.row.size, np.bool_)
         left[match.impulse[used & ~doubtful]] = False
         claimed = np.zeros(own.row.size, np.bool_)
@@ -180,9 +193,9 @@ def _match_line(expected: _Expected, own: _Impulses, marks: Int64Array, near_us:
     pair = both & (off_us <= np.maximum(near_us, expected.span_us[row, mark] // SPAN_PART))
     # A rear wheel at the wrong distance denies a front one that is not where the transponder has it.
     refused |= both & ~pair & (np.abs(match.residual_us) > near_us)
-    doubt_us = _front_doubt_us(
-        np.abs(match.residual_us), np.where(pair, off_us, UNMATCHED), doubts.rival_us, refused, near_us
-    )
+    doubt_us = _front_doubt_us(match, np.where(pair, off_us, UNMATCHED), doubts.rival_us, refused, near_us)
+    maybe_another = doubts.shared & (doubt_us != REFUSED)
+    doubt_us[maybe_another] = np.maximum(doubt_us, np.abs(match.residual_us) + near_us)[maybe_another]
     seen = (doubt_us != REFUSED) & (match.impulse != UNMATCHED)
     doubt_us[seen] = np.maximum(doubt_us, loose_us)[seen]
     doubt_us[(wheel == REAR) | (match.impulse == UNMATCHED)] = 0
@@ -190,25 +203,36 @@ def _match_line(expected: _Expected, own: _Impulses, marks: Int64Array, near_us:
 
 
 def _front_doubt_us(
-    off_us: Int64Array, span_off_us: Int64Array, rival_us: Int64Array, refused: BoolArray, near_us: int
+    match: WheelMatch, span_off_us: Int64Array, rival_us: Int64Array, refused: BoolArray, near_us: int
 ) -> Int64Array:
     """± of a front wheel's impulse, REFUSED where the transponder's time is the better one; see the module's table.
 
     `span_off_us` is how far the rear wheel is from its right distance, UNMATCHED where there is none.
     """
     pair = span_off_us != UNMATCHED
+    off_us = np.abs(match.residual_us)
+    # What the others of the line have as well is the boxes' clocks; the rest may be an edge that hid the front's.
+    own_us = np.abs(match.residual_us - _common_us(match))
+    close_us = np.where(pair, np.minimum(own_us, span_off_us), own_us + NEAR_US)
+    close_us[own_us < TOLD_FROM_US] = 0
     # Beyond what a read may be off the rear wheel is the witness: no better than its own distance fits.
-    with_rear = np.where(off_us > CLOSE_US, off_us, np.where(off_us > near_us, span_off_us + near_us, 0))
-    alone = np.where(off_us > near_us, off_us + near_us, 0)
+    with_rear = np.where(off_us > CLOSE_US, off_us, np.where(off_us > near_us, span_off_us + near_us, close_us))
+    alone = np.where(off_us > near_us, off_us + near_us, close_us)
     doubt_us = np.maximum(np.where(pair, with_rear, alone), rival_us)
     too_far = (rival_us > CLOSE_US) | (~pair & (off_us > CLOSE_US))
     return np.where(refused | too_far, REFUSED, doubt_us)
 
 
+def _common_us(match: WheelMatch) -> int:
+    """The median residual of a line; 0 where too few wheels were matched to tell."""
+    found = np.sort(match.residual_us[match.impulse != UNMATCHED])
+    return int(found[found.size // 2]) if found.size >= SHIFT_FROM_WHEELS else 0
+
+
 def _impulses(log: HeatLog, attempt: Attempt, field: Field, race_time: RaceTime) -> tuple[_Impulses, list[Aside], int]:
     """The attempt's impulses, and those that are set aside: before the gun and after a stop nobody races."""
     columns = log.cells.columns()
-    at_us = race_time.of(log.cells, columns)
+    at_us, doubt_us = race_time.of(log.cells, columns)
     row: Int64Array = np.flatnonzero((at_us >= attempt.from_us) & (at_us < attempt.until_us))
     row = row[np.lexsort((columns.device[row], columns.transponder[row], at_us[row]))]
     start_us = attempt.start_us if attempt.start_us is not None else attempt.from_us
@@ -224,7 +248,7 @@ def _impulses(log: HeatLog, attempt: Attempt, field: Field, race_time: RaceTime)
     loop = columns.loop[row]
     # A line of sight is one channel of one box at one loop.
     line = (loop * len(log.cells.devices) + columns.device[row]) * len(log.cells.transponders)
-    return _Impulses(row, loop, line + columns.transponder[row], at_us[row]), aside, count
+    return _Impulses(row, loop, line + columns.transponder[row], at_us[row], doubt_us[row]), aside, count
 
 
 def _expected(log: HeatLog, attempt: Attempt, field: Field) -> _Expected:

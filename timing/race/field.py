@@ -13,6 +13,7 @@ from timing.core.crossings import (
     AFTER_FINISH,
     BEFORE_START,
     DUPLICATE,
+    SOURCE_READ,
     TOO_FAST,
     FilledCrossings,
     assign_marks,
@@ -62,6 +63,8 @@ class Field(NamedTuple):
     aside_count: int
     latest_us: int
     """The newest instant known to the heat, race µs."""
+    doubt_us: Int64Array
+    """`[N, M]`: ± of reads whose box had its clock set about then, or of which nobody knows; 0 for all others."""
 
 
 class _Placed(NamedTuple):
@@ -72,6 +75,7 @@ class _Placed(NamedTuple):
     loop: Int64Array
     at_us: Int64Array
     mark: Int64Array
+    doubt_us: Int64Array
 
 
 def build_field(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: RaceTime, out: frozenset[str]) -> Field:
@@ -80,6 +84,7 @@ def build_field(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: R
     shape = (log.competitors, mark_m.size)
     read_us = np.full(shape, MISSING, np.int64)
     read_index = np.full(shape, NO_READ, np.int64)
+    doubt_us = np.zeros(shape, np.int64)
     aside: list[Aside] = []
     aside_count = 0
     if attempt.start_us is not None and mark_m.size:
@@ -88,13 +93,15 @@ def build_field(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: R
         where = placed.competitor[on_course], placed.mark[on_course]
         read_us[where] = placed.at_us[on_course]
         read_index[where] = placed.read[on_course]
+        doubt_us[where] = placed.doubt_us[on_course]
         if mark_m[0] == 0.0:
             # The riders stand on the line: the gun is their crossing of it, whatever the loop read.
             read_us[: log.pacer_index, 0] = attempt.start_us
+            doubt_us[: log.pacer_index, 0] = 0
         aside_count = int(np.count_nonzero(~on_course))
         if aside_count:
             aside = _asides(log, events, placed)
-    filled = _fill(log, attempt, read_us, out)
+    filled = _with_doubts(_fill(log, attempt, read_us, out), doubt_us)
     return Field(
         mark_m,
         read_us,
@@ -105,15 +112,16 @@ def build_field(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: R
         aside,
         aside_count,
         log.latest_us,
+        doubt_us,
     )
 
 
 def _place(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: RaceTime) -> _Placed:
     """Reads from the beginning of the attempt to its end, in order of time, each with its mark or a reason."""
     columns = log.table.columns()
-    at_us = race_time.of(log.table, columns)
+    at_us, doubt_us = race_time.of(log.table, columns)
     index: Int64Array = np.flatnonzero((at_us >= attempt.from_us) & (at_us < attempt.until_us))
-    at_us, loop = at_us[index], columns.loop[index]
+    at_us, loop, doubt_us = at_us[index], columns.loop[index], doubt_us[index]
     competitor = log.owners()[columns.transponder[index]] if index.size else index
     seen = [
         (log.index_of_bib[bib], log.loop_index[loop_id], seen_us)
@@ -126,9 +134,10 @@ def _place(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: RaceTi
         competitor = np.concatenate([competitor, by_person[:, 0]])
         loop = np.concatenate([loop, by_person[:, 1]])
         at_us = np.concatenate([at_us, by_person[:, 2]])
+        doubt_us = np.concatenate([doubt_us, np.zeros(len(seen), np.int64)])
     # Equal times in a fixed order, so that the order of arrival cannot matter.
     order = np.lexsort((loop, competitor, at_us))
-    index, competitor, loop, at_us = index[order], competitor[order], loop[order], at_us[order]
+    index, competitor, loop, at_us, doubt_us = (one[order] for one in (index, competitor, loop, at_us, doubt_us))
     mark = np.where(competitor < 0, UNKNOWN, 0)
     if attempt.stopped_us is not None:
         mark[at_us >= attempt.stopped_us] = AFTER_STOP
@@ -140,7 +149,7 @@ def _place(log: HeatLog, events: HeatEvents, attempt: Attempt, race_time: RaceTi
     mark[counts] = assign_marks(
         competitor[counts], loop[counts], at_us[counts], log.mark_loop, log.mark_m, start_us, log.competitors
     ).mark
-    return _Placed(index, competitor, loop, at_us, mark)
+    return _Placed(index, competitor, loop, at_us, mark, doubt_us)
 
 
 def _asides(log: HeatLog, events: HeatEvents, placed: _Placed) -> list[Aside]:
@@ -172,6 +181,15 @@ def _fill(log: HeatLog, attempt: Attempt, read_us: Int64Array, out: frozenset[st
             filled.crossing_us[row, mark] = MISSING
             filled.source[row, mark] = 0
     return filled
+
+
+def _with_doubts(filled: FilledCrossings, doubt_us: Int64Array) -> FilledCrossings:
+    """What is inferred from reads in doubt is no better than the worst of them."""
+    if not doubt_us.any():
+        return filled
+    inferred = (filled.source != SOURCE_READ) & (filled.crossing_us != MISSING)
+    worst_us = np.where(inferred, doubt_us.max(axis=1, keepdims=True), doubt_us)
+    return filled._replace(uncertainty_us=filled.uncertainty_us + worst_us)
 
 
 def truncated_ms(duration_us: Int64Array) -> Int64Array:

@@ -13,7 +13,8 @@ import numpy as np
 
 from config.models import Heat, Pacer, Rider, Setup
 from drivers.records import Impulse, Passing, PhotoFinish
-from timing.clock import ClockFit
+from timing.clock_fit import ClockFit
+from timing.clock_history import ClockHistory
 from timing.core.arrays import Float64Array, Int64Array
 from timing.race.actions import Confirm, Decide, Reopen, Restart, SwapTransponder, Undo
 from timing.race.course import Course, build_course
@@ -36,6 +37,7 @@ class Shot(msgspec.Struct, frozen=True):
     device: str
     device_us: int
     fallback_us: int
+    backlog: bool = False
 
 
 class Sheet(msgspec.Struct, frozen=True):
@@ -90,14 +92,20 @@ class HeatLog:
         self.aside: list[Aside] = []
         self.aside_count = 0
         self.latest_us = 0
-        self.fits: dict[str, ClockFit] = {}
-        self._numbers: set[tuple[str, int, int]] = set()
+        self.clocks: dict[str, ClockHistory] = {}
+        """What was known of the boxes' clocks when the heat was over; empty until then."""
+        self._numbers: set[tuple[str, int | str, int]] = set()
         self._wire_transponders()
 
     @property
     def reads(self) -> list[Read]:
         """Every read at a loop of the venue, in journal order."""
         return self.table.reads
+
+    @property
+    def fits(self) -> dict[str, ClockFit]:
+        """The clock fits that the times of a heat that is over rest on."""
+        return {device: clock.fit for device, clock in self.clocks.items()}
 
     @property
     def pacer_index(self) -> int:
@@ -129,7 +137,8 @@ class HeatLog:
         if self._was_sent_before(passing, device_us):
             self.set_aside(ref, passing, loop, race_us, "the device sent this passing before")
             return
-        self.table.append(Read(ref, passing.transponder, number, passing.device, device_us, fallback_us))
+        read = Read(ref, passing.transponder, number, passing.device, device_us, fallback_us, passing.backlog)
+        self.table.append(read)
 
     def take_beacon(
         self, ref: str, impulse: Impulse, role: str | None, loop: str | None, device_us: int, race_us: int
@@ -139,35 +148,47 @@ class HeatLog:
             self.version += 1
             self.set_aside(ref, impulse, loop, race_us, "the device sent this passing before")
         else:
-            self.take_impulse(ref, impulse, role, loop, device_us, race_us)
+            self._log_impulse(ref, impulse, role, loop, device_us, race_us)
 
     def _was_sent_before(self, record: Passing | Impulse, device_us: int) -> bool:
-        """Whether a record with this number and time was logged before; remembers it."""
-        if record.sequence is None:
-            return False
-        key = (record.device, record.sequence, device_us)
+        """Whether a record with this number and time was logged before; remembers it.
+
+        Without a number only one that the line delivered late can be the same: who, where and when stand for it.
+        """
+        name = record.transponder if isinstance(record, Passing) else "impulse"
+        number = record.sequence if record.sequence is not None else f"{name}\0{record.channel}"
+        key = (record.device, number, device_us)
         known = key in self._numbers
         self._numbers.add(key)
-        return known
+        return known and (record.backlog or record.sequence is not None)
 
     def take_impulse(
         self, ref: str, impulse: Impulse, role: str | None, loop: str | None, device_us: int, race_us: int
     ) -> None:
         """Log an impulse of a known role, or set it aside."""
         self.version += 1
+        if self._was_sent_before(impulse, device_us) and impulse.backlog:
+            self.set_aside(ref, impulse, loop, race_us, "the device sent this impulse before")
+        else:
+            self._log_impulse(ref, impulse, role, loop, device_us, race_us)
+
+    def _log_impulse(
+        self, ref: str, impulse: Impulse, role: str | None, loop: str | None, device_us: int, race_us: int
+    ) -> None:
         if role is None:
             self.set_aside(ref, impulse, loop, race_us, "the device's channel has no role in the meet file")
         elif role == "photocell":
             self._take_cell(ref, impulse, loop, device_us, race_us)
         else:
-            self.shots.append(Shot(ref, role, loop, impulse.device, device_us, impulse.received_us))
+            shot = Shot(ref, role, loop, impulse.device, device_us, impulse.received_us, impulse.backlog)
+            self.shots.append(shot)
 
     def _take_cell(self, ref: str, impulse: Impulse, loop: str | None, device_us: int, race_us: int) -> None:
         number = self.loop_index.get(loop) if loop is not None else None
         if number is None:
             self.set_aside(ref, impulse, loop, race_us, "the photocell is at no loop of the venue")
         else:
-            cell = Read(ref, impulse.channel, number, impulse.device, device_us, impulse.received_us)
+            cell = Read(ref, impulse.channel, number, impulse.device, device_us, impulse.received_us, impulse.backlog)
             self.cells.append(cell)
 
     def take_sheet(self, ref: str, sheet: PhotoFinish) -> bool:

@@ -3,6 +3,7 @@
 `MeetState.apply` is deterministic: the same events in the same order give the same state, live and in replay.
 """
 
+from collections import deque
 from collections.abc import Mapping
 
 import msgspec
@@ -22,7 +23,8 @@ from drivers.records import (
     SequenceGap,
     Unhandled,
 )
-from timing.clock import ClockFit, DeviceClock
+from timing.clock import DeviceClock
+from timing.clock_history import ClockHistory
 from timing.race import keirin
 from timing.race.actions import OpenHeat
 from timing.race.competition.outcomes import HeatOutcome, outcome_of
@@ -48,6 +50,8 @@ from timing.race.wiring import beacon_impulse, loop_of, wired_to
 
 INBOX_KEPT = 200
 """Records that fit no heat kept for the screens; all of them are in the journal."""
+IMPULSES_KEPT = 4_096
+"""Edges of a box by which it is told after a restart what is known; older ones come first from its memory."""
 FARTHEST_US = 2**53
 """No clock shows more µs than this (the year 2255 in UTC); what does is a damaged record, not a passing."""
 ROUTING_SLACK_US = 2_000_000
@@ -140,6 +144,8 @@ class MeetState:
         self._openings: list[tuple[int, str]] = []
         self._missing: dict[str, list[tuple[int, int]]] = {}
         """Per device, the ranges of numbers that it was asked for and that are not on disk."""
+        self._impulses: dict[str, deque[Impulse]] = {}
+        """Per device, its newest edges: what it repeats after a restart is known by them."""
         self._frozen_pictures: dict[str, tuple[int, HeatPicture]] = {}
         """Of heats whose clock fits are frozen: the version of the log and what it meant."""
         self._earlier_paces: dict[str, tuple[int, tuple[AttemptPace, ...]]] = {}
@@ -182,32 +188,32 @@ class MeetState:
     def picture(self, heat: str) -> HeatPicture:
         """The picture of a heat, derived from its log from scratch. Raises KeyError for an unknown heat."""
         log = self.heats[heat]
-        if not log.fits:
+        if not log.clocks:
             if heat not in self._live_pictures:
-                self._live_pictures[heat] = _derive(log, self._fits())
+                self._live_pictures[heat] = _derive(log, self._histories())
             return self._live_pictures[heat]
         version, picture = self._frozen_pictures.get(heat, (-1, None))
         if picture is None or version != log.version:
             # A read from a box's backlog can still reach a heat that is over.
-            picture = _derive(log, log.fits)
+            picture = _derive(log, log.clocks)
             self._frozen_pictures[heat] = (log.version, picture)
         return picture
 
     def picture_of(self, log: HeatLog) -> HeatPicture:
         """What a log means with the clocks as they are now; for a copy that is no part of the state."""
-        return _derive(log, log.fits or self._fits())
+        return _derive(log, log.clocks or self._histories())
 
     def earlier_paces(self, heat: str) -> tuple[AttemptPace, ...]:
         """The pacing of a heat's attempts before the present one. Raises KeyError for an unknown heat."""
         log = self.heats[heat]
         orders, paces = self._earlier_paces.get(heat, (-1, ()))
         if orders != len(log.commands):
-            paces = earlier_paces(log, RaceTime(log.fits or self._fits()))
+            paces = earlier_paces(log, RaceTime(log.clocks or self._histories()))
             self._earlier_paces[heat] = (len(log.commands), paces)
         return paces
 
-    def _fits(self) -> dict[str, ClockFit]:
-        return {device: clock.fit() for device, clock in self.clocks.items()}
+    def _histories(self) -> dict[str, ClockHistory]:
+        return {device: clock.history() for device, clock in self.clocks.items()}
 
     def resume(self, device: str) -> Resume:
         """Where a device's backlog has to begin: before the oldest number that is missing on disk.
@@ -218,11 +224,13 @@ class MeetState:
         view = self.devices.get(device)
         if view is None or not view.last_received_us:
             return Resume()
-        in_a_heat = self.current is not None and not self.heats[self.current].closed
-        if view.last_sequence is None and not in_a_heat:
-            return Resume(None, view.decoder)
+        impulses = tuple(self._impulses.get(device, ()))
+        in_heat = self.current is not None and not self.heats[self.current].closed
+        if view.last_sequence is None and not in_heat:
+            return Resume(None, view.decoder, impulses, in_heat)
         last = view.last_sequence if view.last_sequence is not None else 0
-        return Resume(min([last, *(first - 1 for first, _ in self._missing[device])]), view.decoder)
+        last = min([last, *(first - 1 for first, _ in self._missing[device])])
+        return Resume(last, view.decoder, impulses, in_heat)
 
     def race_us(self, device: str, device_us: int, received_us: int) -> int:
         """Race time of a device's instant by the fit as it is now; received_us where the device is unknown."""
@@ -251,11 +259,15 @@ class MeetState:
             if view.protocol == "json":
                 # A gateway numbers its impulses with its passings; other boxes number them by themselves, if at all.
                 view.last_sequence = _newest(view.last_sequence, record)
+            self._impulses.setdefault(record.device, deque(maxlen=IMPULSES_KEPT)).append(record)
             self._take_impulse(ref, record, clock)
         elif isinstance(record, PhotoFinish):
             self._take_sheet(ref, record)
         elif isinstance(record, DeviceStatus):
             _take_status(view, record)
+            if view.protocol == "p98" and record.sequence is not None:
+                # This decoder numbers its status lines with its passings.
+                view.last_sequence = record.sequence
             self.trends.take_status(record)
         elif isinstance(record, Malformed):
             view.errors += 1
@@ -267,12 +279,15 @@ class MeetState:
             self._missing[record.device] = [*others, (record.first, record.last)] if record.asked else others
         elif isinstance(record, Unhandled) and record.name == "numbering_restarted":
             self._missing[record.device] = []
+        elif isinstance(record, Unhandled) and record.name == "memory_dump" and not record.detail.get("complete"):
+            view.errors += 1
+            view.last_error = "its memory did not come to its end: impulses of a time without us may be missing"
 
     def _take_passing(
         self, ref: str, passing: Passing, view: DeviceView, clock: DeviceClock, news: list[PassingNews]
     ) -> None:
         unwrapped_us = clock.unwrap(passing.device_us, passing.received_us)
-        race_us = clock.race_us(passing.device_us, passing.received_us)
+        race_us, doubt_us = clock.placed(passing.device_us, passing.received_us, backlog=passing.backlog)
         view.passings += 1
         view.last_passing_us = race_us
         view.decoder = passing.decoder or view.decoder
@@ -287,7 +302,7 @@ class MeetState:
         self.trends.take_passing(passing, loop)
         if loop is not None:
             self.last_read_us[loop] = max(race_us, self.last_read_us.get(loop, race_us))
-        log = self._log_at(race_us)
+        log = self._log_at(_on_track_us(passing, race_us, doubt_us))
         competitor = None
         if log is None:
             self._to_inbox(ref, passing, race_us, "no heat is open")
@@ -313,9 +328,9 @@ class MeetState:
                 self.trends.take_pulse(impulse.device, minute_drift_us(impulse.device_us))
             return
         unwrapped_us = clock.unwrap(impulse.device_us, impulse.received_us)
-        race_us = clock.race_us(impulse.device_us, impulse.received_us)
+        race_us, doubt_us = clock.placed(impulse.device_us, impulse.received_us, backlog=impulse.backlog)
         wired = wired_to(device, impulse.channel)
-        log = self._log_at(race_us)
+        log = self._log_at(_on_track_us(impulse, race_us, doubt_us))
         if log is None or log.closed:
             reason = "no heat is open" if log is None else f"the result of {log.heat.id} is official"
             self._to_inbox(ref, impulse, race_us, reason)
@@ -379,8 +394,8 @@ class MeetState:
         if isinstance(action, OpenHeat):
             self._open(heat, command.at_us)
         log.take_command(command)
-        if log.closed and not log.fits:
-            log.fits = self._fits()
+        if log.closed and not log.clocks:
+            log.clocks = self._histories()
 
     def heat_meant(self, command: Command) -> str | None:
         """The heat for which a command is: the one to be opened, the one that it names, else the current one."""
@@ -392,12 +407,12 @@ class MeetState:
         if self.current is not None and self.current != heat:
             # What is over keeps the clock fits that it had: later drift must not move its times.
             before = self.heats[self.current]
-            if not before.fits:
-                before.fits = self._fits()
+            if not before.clocks:
+                before.clocks = self._histories()
         log = self.heats[heat]
         log.opened_us = at_us if log.opened_us is None else log.opened_us
         if self.current != heat:
-            log.fits = {}
+            log.clocks = {}
             self.current = heat
             self._openings.append((at_us, heat))
 
@@ -445,6 +460,12 @@ class MeetState:
             self.sync = SyncPulses(meet.devices, self.clocks)
 
 
+def _on_track_us(record: Passing | Impulse, race_us: int, doubt_us: int) -> int:
+    """When something happened, to find its heat: a clock that was set by an hour says less than the arrival."""
+    in_doubt = doubt_us > ROUTING_SLACK_US and not record.backlog
+    return record.received_us if in_doubt else race_us
+
+
 def _newest(last: int | None, record: Passing | Impulse) -> int | None:
     """The last number of a box after this record; one from its backlog may be older than others on disk."""
     if record.sequence is None:
@@ -476,7 +497,7 @@ def _take_status(view: DeviceView, status: DeviceStatus) -> None:
     view.decoder = status.decoder or view.decoder
 
 
-def _derive(log: HeatLog, fits: Mapping[str, ClockFit]) -> HeatPicture:
+def _derive(log: HeatLog, clocks: Mapping[str, ClockHistory]) -> HeatPicture:
     used = {**log.table.devices, **log.cells.devices}
-    uncertainty_us = max((fits[device].uncertainty_us for device in used if device in fits), default=0)
-    return keirin.derive(log, RaceTime(fits), uncertainty_us)
+    uncertainty_us = max((clocks[device].fit.uncertainty_us for device in used if device in clocks), default=0)
+    return keirin.derive(log, RaceTime(clocks), uncertainty_us)

@@ -5,6 +5,9 @@ They propose and remind, with the article; none of them decides (DESIGN §5). On
 
 from typing import NamedTuple
 
+import numpy as np
+
+from timing.clock import milliseconds
 from timing.core.arrays import MISSING
 from timing.race.alerts import alert
 from timing.race.attempts import Attempt, HeatEvents
@@ -47,6 +50,7 @@ def notices(log: HeatLog, events: HeatEvents, attempt: Attempt, field: Field, fa
     found += _sanctions(events)
     found += _bell(facts)
     found += _finish(log, attempt, facts)
+    found += _clocks_in_doubt(log, attempt, field)
     if attempt.start_us is None and any(sheet.sheet.received_us >= attempt.from_us for sheet in log.sheets):
         found.append(alert("sheet_without_start"))
     if facts.pace.findings and facts.pace.pull_off != "awaited":
@@ -65,6 +69,25 @@ def _pace_params(pace: PaceReport) -> dict[str, str | int]:
         "pull_off_m": "?" if pace.pull_off_m is None else f"{pace.pull_off_m:g}",
         "findings": ", ".join(dict.fromkeys(one.what for one in pace.findings)),
     }
+
+
+def _clocks_in_doubt(log: HeatLog, attempt: Attempt, field: Field) -> list[Alert]:
+    """Boxes whose clock was set, or whose records came late, so that their times leave something open."""
+    found = []
+    if attempt.start_doubt_us:
+        found.append(
+            alert("start_in_doubt", doubt=milliseconds(attempt.start_doubt_us), source=str(attempt.start_source))
+        )
+    worst_us: dict[str, int] = {}
+    crossings: dict[str, int] = {}
+    for row, mark in np.argwhere((field.doubt_us > 0) & (field.read_index >= 0)).tolist():
+        device = log.reads[int(field.read_index[row, mark])].device
+        worst_us[device] = max(worst_us.get(device, 0), int(field.doubt_us[row, mark]))
+        crossings[device] = crossings.get(device, 0) + 1
+    for device in sorted(worst_us):
+        doubt = milliseconds(worst_us[device])
+        found.append(alert("clock_in_doubt", device=device, crossings=crossings[device], doubt=doubt))
+    return found
 
 
 def _shots(attempt: Attempt) -> list[Alert]:

@@ -10,12 +10,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from timing.clock import ClockFit
+from timing.clock_history import ClockHistory, Instants
 from timing.core.arrays import Int64Array
-
-PARTS_PER_BILLION = 1_000_000_000
-EXACT_BELOW = 2**62
-"""A product up to here is exact in int64; a larger one (a clock that is nonsense) is left to Python's integers."""
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -28,6 +24,8 @@ class Read(msgspec.Struct, frozen=True):
     device_us: int
     fallback_us: int
     """Race time by the host's clock alone, for a device without a fit."""
+    backlog: bool = False
+    """Whether the box sent it from memory: then its arrival says nothing of its time."""
 
 
 class ReadColumns(NamedTuple):
@@ -38,6 +36,8 @@ class ReadColumns(NamedTuple):
     device: Int64Array
     device_us: Int64Array
     fallback_us: Int64Array
+    backlog: Int64Array
+    """0 or 1."""
 
 
 class ReadTable:
@@ -53,7 +53,7 @@ class ReadTable:
         """Add a read. Raises OverflowError for a time beyond int64; the meet turns such records away before."""
         transponder = self.transponders.setdefault(read.transponder, len(self.transponders))
         device = self.devices.setdefault(read.device, len(self.devices))
-        row = (transponder, read.loop, device, read.device_us, read.fallback_us)
+        row = (transponder, read.loop, device, read.device_us, read.fallback_us, int(read.backlog))
         for column, value in zip(self._columns, row, strict=True):
             column.append(value)
         self.reads.append(read)
@@ -64,38 +64,28 @@ class ReadTable:
 
 
 class RaceTime:
-    """From device time to race time, by the clock fits of one moment."""
+    """From device time to race time, by what is known of the clocks at one moment."""
 
-    def __init__(self, fits: Mapping[str, ClockFit]) -> None:
-        self._fits = fits
+    def __init__(self, clocks: Mapping[str, ClockHistory]) -> None:
+        self._clocks = clocks
 
-    def at(self, device: str, device_us: int, fallback_us: int) -> int:
-        """Race µs of one instant; `fallback_us` where nothing is known of the device's clock."""
-        fit = self._fits.get(device)
-        return fallback_us if fit is None or fit.quality == "none" else fit.race_us(device_us)
+    def at(self, device: str, device_us: int, fallback_us: int, *, backlog: bool = False) -> tuple[int, int]:
+        """Race µs of one instant and its ± in doubt; `fallback_us` where nothing is known of the device's clock."""
+        clock = self._clocks.get(device)
+        return (fallback_us, 0) if clock is None else clock.at(device_us, fallback_us, backlog=backlog)
 
     def uncertainty_us(self, table: ReadTable) -> int:
         """The largest ± of the clocks of a table's boxes, µs; 0 where nothing is known of any."""
-        return max((self._fits[one].uncertainty_us for one in table.devices if one in self._fits), default=0)
+        return max((self._clocks[one].fit.uncertainty_us for one in table.devices if one in self._clocks), default=0)
 
-    def of(self, table: ReadTable, columns: ReadColumns) -> Int64Array:
-        """Race µs of every read, to the µs what `at` says of each."""
-        race_us = columns.fallback_us.copy()
+    def of(self, table: ReadTable, columns: ReadColumns) -> Instants:
+        """Race µs of every read and its ± in doubt, to the µs what `at` says of each."""
+        found = Instants(columns.fallback_us.copy(), np.zeros(columns.fallback_us.size, np.int64))
         for device, number in table.devices.items():
-            fit = self._fits.get(device)
-            if fit is None or fit.quality == "none":
+            clock = self._clocks.get(device)
+            if clock is None:
                 continue
             rows = np.flatnonzero(columns.device == number)
-            race_us[rows] = _race_us(fit, columns.device_us[rows])
-        return race_us
-
-
-def _race_us(fit: ClockFit, device_us: Int64Array) -> Int64Array:
-    """`ClockFit.race_us` of a whole column: the same integers, rounded half up in the same place."""
-    elapsed_us = device_us - fit.device_anchor_us
-    farthest_us = int(np.abs(elapsed_us).max(initial=0))
-    if farthest_us * abs(fit.rate_ppb) >= EXACT_BELOW:
-        return np.array([fit.race_us(one) for one in device_us.tolist()], np.int64)
-    gained_us = (elapsed_us * fit.rate_ppb + PARTS_PER_BILLION // 2) // PARTS_PER_BILLION
-    shifted: Int64Array = elapsed_us + (gained_us + fit.race_anchor_us)
-    return shifted
+            own = clock.of(columns.device_us[rows], columns.fallback_us[rows], columns.backlog[rows] != 0)
+            found.race_us[rows], found.doubt_us[rows] = own
+        return found

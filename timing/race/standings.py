@@ -61,7 +61,8 @@ def rider_splits(log: HeatLog, attempt: Attempt, field: Field, cells: Cells | No
         return or_none(truncated_ms(column), column != MISSING)
 
     speed_kmh = np.round(field.splits.sector_ms[:riders][known] * MS_TO_KMH, 2)
-    uncertainty_us = _uncertainty_us(field, riders, cells)
+    # A race time counts from the gun: what is open about the gun's is open about all.
+    uncertainty_us = _uncertainty_us(field, riders, cells) + np.where(log.mark_m > 0.0, attempt.start_doubt_us, 0)
     crossings = tuple(
         map(
             Crossing,
@@ -118,12 +119,12 @@ def _uncertainty_us(field: Field, riders: int, cells: Cells | None) -> Int64Arra
 
 
 def _confidences(field: Field, riders: int, cells: Cells | None) -> Int64Array:
-    """Of a crossing timed by a cell: how sure it is who that was."""
+    """Of a crossing timed by a cell: how sure it is who that was; of a read whose clock is in doubt: how sure, when."""
     source, uncertainty_us = field.filled.source[:riders], _uncertainty_us(field, riders, cells)
     found = confidences(source, uncertainty_us)
-    if cells is None:
-        return found
-    doubtful = (cells.impulse[:riders] != NO_READ) & (uncertainty_us > 0)
+    doubtful = field.doubt_us[:riders] > 0
+    if cells is not None:
+        doubtful |= (cells.impulse[:riders] != NO_READ) & (uncertainty_us > 0)
     if not doubtful.any():
         return found
     return np.where(doubtful, confidences(np.zeros_like(source), uncertainty_us), found)

@@ -25,7 +25,8 @@ import msgspec
 
 from config.models import Device
 from drivers.records import ClockReading, Impulse
-from timing.clock import PARTS_PER_BILLION, WANTED_US, ClockFit, DeviceClock, milliseconds
+from timing.clock import WANTED_US, DeviceClock, milliseconds
+from timing.clock_fit import PARTS_PER_BILLION, ClockFit
 from timing.units import MICROSECONDS_PER_SECOND
 
 SYNC_CHANNEL: Final = "sync"

@@ -503,3 +503,25 @@ def test_the_number_missing_in_the_capture_of_a_real_decoder_is_asked_for() -> N
 
     assert gaps(list(reaction.records)) == [(157_829, 157_829, True)]
     assert reaction.send == (encode_resend(157_829, 157_829),)
+
+
+def test_what_was_read_while_the_line_was_lost_is_asked_for_even_where_nothing_was_known_before() -> None:
+    """The soak's: four riders passed during the first outage, and their numbers were never missed."""
+    venue = Venue()
+    venue.connect()
+    venue.session.disconnected(venue.now_us)
+    missed = [venue.passing(number) for number in (1, 2, 3, 4)]
+    venue.now_us += 10 * SECOND
+    venue.connect()
+    gap, live = venue.say(venue.passing(5))
+    assert isinstance(gap, SequenceGap)
+    assert (gap.first, gap.last, gap.asked) == (1, 4, True)
+    assert isinstance(live, Passing)
+    assert venue.requests[-1] == Resend(1, 4)
+    assert [record.backlog for record in venue.say(*missed) if isinstance(record, Passing)] == [True] * 4
+
+
+def test_on_a_first_connection_the_numbers_before_are_those_of_another_day() -> None:
+    venue = Venue()
+    venue.connect()
+    assert [type(record) for record in venue.say(venue.passing(500))] == [Passing]

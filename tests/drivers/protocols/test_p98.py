@@ -274,3 +274,11 @@ async def test_the_simulated_decoder_is_read_over_a_real_pty(tmp_path: Path) -> 
     gaps_us = [b.device_us - a.device_us for a, b in itertools.pairwise(passings)]
     assert gaps_us == [1_500_000, 1_500_000]
     assert 10_000_000 <= passings[0].device_us < 15_000_000, "counted from the decoder's own start"
+
+
+def test_after_a_restart_of_the_program_what_was_missed_meanwhile_is_a_gap() -> None:
+    session = P98Session(DEVICE, Resume(last_sequence=7, decoder="101"))
+    gap, record = session.receive(passing(10), 9).records
+    assert isinstance(gap, SequenceGap)
+    assert (gap.first, gap.last) == (8, 9)
+    assert isinstance(record, Passing)

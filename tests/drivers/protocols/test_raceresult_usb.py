@@ -410,7 +410,7 @@ def test_a_clock_answer_finds_its_question() -> None:
 
 
 def test_an_address_with_dtr_on_is_told_to_the_operator_once() -> None:
-    venue = Venue(device=Device(id="line", protocol="raceresult-usb", address="serial:/dev/box?baud=19200"))
+    venue = Venue(device=Device(id="line", protocol="raceresult-usb", address="serial:/dev/box?dtr=on"))
     venue.session.connected(NOW_US)
     venue.run()
 

@@ -186,6 +186,15 @@ def test_every_record_of_a_real_log_is_explained_and_written_again_byte_for_byte
 
 
 @needs_capture
+def test_after_a_restart_of_the_program_the_counter_goes_on_from_the_disk() -> None:
+    known = Impulse(device="rei", received_us=1, device_us=2, channel="000", sequence=7)
+    session = PROTOCOL.session(DEVICE, Resume(impulses=(known,)))
+    gap, impulse = session.receive(line_with(10), 4).records
+    assert isinstance(gap, SequenceGap)
+    assert (gap.first, gap.last) == (8, 9)
+    assert isinstance(impulse, Impulse)
+
+
 def test_the_counter_of_a_real_log_has_no_gap_and_one_restart() -> None:
     session = PROTOCOL.session(DEVICE, Resume())
     records = session.receive(b"".join(line + b"\r\n" for line in captured()), 1).records

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.models import Device
+from config.models import Device, DeviceChannel
 from drivers.protocols.base import Resume
 from drivers.protocols.registry import protocol
 from drivers.protocols.thcom08 import (
@@ -307,3 +308,19 @@ def test_an_unfinished_frame_is_reported_when_the_line_is_lost() -> None:
     (left,) = venue.session.disconnected(venue.now_us)
     assert isinstance(left, Malformed)
     assert venue.session.committed([left], venue.now_us) == ()
+
+
+def on_disk(number: int, channel: str = "5") -> Impulse:
+    return Impulse(device="cp", received_us=9, device_us=number * SECOND, channel=channel, sequence=number)
+
+
+def test_after_a_restart_of_the_program_each_channel_goes_on_from_its_newest_number_on_disk() -> None:
+    session = Thcom08Session(DEVICE, Resume(impulses=(on_disk(70), on_disk(1, "6"), on_disk(72))))
+    assert session.connected(0) == [encode_recall(71, 5), encode_recall(73, 5), encode_recall(2, 6)]
+
+
+def test_with_a_heat_on_the_track_channels_of_which_nothing_is_on_disk_are_recalled_from_their_first_number() -> None:
+    wired = DeviceChannel(channel="5", role="gun")
+    device = msgspec.structs.replace(DEVICE, channels=(wired,))
+    assert Thcom08Session(device, Resume(in_heat=True)).connected(0) == [encode_recall(1, 5)]
+    assert Thcom08Session(device, Resume()).connected(0) == []

@@ -238,16 +238,77 @@ def test_a_memory_without_an_end_is_over_after_a_pause() -> None:
     assert [r.backlog for r in records if isinstance(r, Impulse)] == [False]
 
 
-def test_a_box_that_does_not_know_the_question_is_live_after_ten_seconds() -> None:
+def test_a_box_that_does_not_know_the_question_is_asked_three_times_and_is_live_after_thirty_seconds() -> None:
     venue = Venue()
     venue.connect()
     venue.live()
     venue.lose()
-    venue.connect()
-    venue.wait(11 * SECOND)
+    asked = venue.connect().count(encode_text("RSM"))
+    for _ in range(35 * SECOND // venue.session.tick_us):
+        venue.now_us += venue.session.tick_us
+        asked += list(venue.session.tick(venue.now_us)).count(encode_text("RSM"))
+    assert asked == 3
     records = venue.say(venue.line())
-    assert summary(records) == counts(new=0, known=0, older=0, complete=0)
+    assert {str(r.detail) for r in records if isinstance(r, Unhandled)} == {str(counts(0, 0, 0, complete=0))}
     assert [r.backlog for r in records if isinstance(r, Impulse)] == [False]
+
+
+def test_after_a_restart_of_the_program_the_memory_brings_what_nobody_heard() -> None:
+    """The host was killed: the edges on disk are known again, those between are new, an earlier day's are older."""
+    before = Venue()
+    before.connect()
+    yesterday = before.line(ago_us=7_200 * SECOND)
+    before.now_us += SECOND
+    heard = before.line()
+    on_disk = [record for record in before.say(heard) if isinstance(record, Impulse)]
+
+    after = Venue()
+    after.now_us = before.now_us + 5 * SECOND
+    after.session = TimySession(DEVICE, Resume(impulses=tuple(on_disk)))
+    missed = after.line(ago_us=2 * SECOND)
+    assert after.connect()[-1] == encode_text("RSM")
+    records = after.say(yesterday, heard, missed, *END)
+    assert backlog(records) == [device_us(missed)]
+    assert summary(records) == counts(new=1, known=1, older=1)
+
+
+def test_with_a_heat_on_the_track_a_restart_asks_even_where_no_edge_is_on_disk() -> None:
+    venue = Venue()
+    venue.session = TimySession(DEVICE, Resume(in_heat=True))
+    assert venue.connect()[-1] == encode_text("RSM")
+    assert backlog(venue.say(venue.line(ago_us=SECOND), *END)) != []
+
+
+def test_a_box_of_which_nothing_was_ever_heard_is_not_asked_for_its_memory() -> None:
+    assert encode_text("RSM") not in Venue().connect()
+
+
+def without_sum(wire: bytes) -> bytes:
+    return wire[:-3] + wire[-1:]
+
+
+def test_once_sums_come_a_line_that_lost_its_own_is_damaged_and_fetched_from_the_memory() -> None:
+    venue = Venue()
+    venue.connect()
+    venue.live()
+    venue.now_us += SECOND
+    cut = venue.line()
+    reaction = venue.session.receive(without_sum(cut), venue.now_us)
+    (refused,) = reaction.records
+    assert isinstance(refused, Malformed)
+    assert "no checksum" in refused.reason
+    assert list(reaction.send) == [encode_text("CHK1"), encode_text("RSM")]
+    assert backlog(venue.say(cut, *END)) == [device_us(cut)]
+
+
+def test_a_box_without_checksums_is_heard_unless_the_meet_insists_on_them() -> None:
+    wire = without_sum(Venue().line())
+    taken = PROTOCOL.session(DEVICE, Resume()).receive(wire, START).records
+    insisting = msgspec.structs.replace(DEVICE, options={"checksum": "always"})
+    refused = PROTOCOL.session(insisting, Resume()).receive(wire, START).records
+    assert [type(one) for one in (*taken, *refused)] == [Impulse, Malformed]
+    with pytest.raises(ValueError, match="'auto' or 'always'"):
+        PROTOCOL.session(msgspec.structs.replace(DEVICE, options={"checksum": "no"}), Resume())
 
 
 def test_a_memory_cut_off_by_a_second_loss_is_asked_for_again_and_gives_each_edge_once() -> None:

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from config.models import Device, Setup
-from drivers.errors import TransportError
+from drivers.errors import TransportError, TransportLost
 from drivers.hostclock import ClockAnchor, HostClock
 from drivers.peers import CLOSED, DATA, OPENED, PeerReader, encode_data, encode_frame
 from drivers.records import Delivery, DeviceHealth
+from drivers.rig.boxes import make_box
 from drivers.rig.clockmodel import seeded_clock
 from drivers.rig.p3_box import P3Box
 from drivers.rig.player import Player
@@ -23,7 +24,6 @@ from drivers.rig.ports import RigError
 from drivers.rig.race import LoopRead
 from drivers.rig.recorder import Recorder
 from drivers.rig.recording import RecordedBytes, Recording, RecordingError, RecordingWriter, header_of
-from drivers.rig.rig import make_box
 from drivers.transports import create_transport
 
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -80,8 +80,14 @@ def make_recording(path: Path, setup: Setup, reads: int, every_us: int) -> dict[
 
 
 @asynccontextmanager
-async def listening(setup: Setup, clock: HostClock) -> AsyncIterator[dict[str, list[tuple[int, bytes]]]]:
-    """A host at every address of the meet: when what arrived. Connects when the boxes are there."""
+async def listening(
+    setup: Setup, clock: HostClock, told: list[tuple[str, str]] | None = None
+) -> AsyncIterator[dict[str, list[tuple[int, bytes]]]]:
+    """A host at every address of the meet: when what arrived. Connects when the boxes are there.
+
+    `told` gets (device, `open` or `lost`) of each connection.
+    """
+    told = [] if told is None else told
     heard: dict[str, list[tuple[int, bytes]]] = {device.id: [] for device in setup.meet.devices}
 
     async def listen(device: Device) -> None:
@@ -89,9 +95,12 @@ async def listening(setup: Setup, clock: HostClock) -> AsyncIterator[dict[str, l
             transport = create_transport(device.address, clock, setup.meet.broker)
             try:
                 await transport.open()
+                told.append((device.id, "open"))
                 while True:
                     chunk = await transport.receive()
                     heard[device.id].append((chunk.received_us, chunk.data))
+            except TransportLost:
+                told.append((device.id, "lost"))
             except TransportError:
                 await asyncio.sleep(0.01)
             finally:
@@ -199,19 +208,27 @@ def read_of(device: str, number: int) -> LoopRead:
     return LoopRead(at_us=number, device=device, channel=None, transponder=str(9_000 + number), strength=90, hits=20)
 
 
+def two_decoders(folder: Path) -> tuple[Device, ...]:
+    return (
+        Device(id="p3-finish", protocol="p3", address=f"serial:{folder}/ttyFinish", loop="finish"),
+        Device(id="p3-home", protocol="p3", address=f"tcp:127.0.0.1:{free_port()}", loop="home"),
+    )
+
+
+def boxes_of(setup: Setup, clock: HostClock) -> list[P3Box]:
+    made = [
+        make_box(device, setup, seeded_clock(device, setup.venue.timezone, 1, clock.now_us()), clock, 1)
+        for device in setup.meet.devices
+    ]
+    return [box for box in made if isinstance(box, P3Box)]
+
+
 async def test_a_run_of_simulated_boxes_is_recorded_and_its_replay_is_the_same(
     make_setup: Callable[..., Setup], mosquitto: Any, tmp_path: Path, until: Until
 ) -> None:
-    devices = (
-        Device(id="p3-finish", protocol="p3", address=f"serial:{tmp_path}/ttyFinish", loop="finish"),
-        Device(id="p3-home", protocol="p3", address=f"tcp:127.0.0.1:{free_port()}", loop="home"),
-    )
-    setup = make_setup(devices, mosquitto.broker)
     clock = HostClock()
-    boxes = [
-        make_box(device, setup, seeded_clock(device, setup.venue.timezone, 1, clock.now_us()), clock, 1)
-        for device in devices
-    ]
+    setup = make_setup(two_decoders(tmp_path), mosquitto.broker)
+    boxes = boxes_of(setup, clock)
     healths: list[DeviceHealth] = []
     path = tmp_path / "live.recording"
     for box in boxes:
@@ -221,7 +238,6 @@ async def test_a_run_of_simulated_boxes_is_recorded_and_its_replay_is_the_same(
     await until(lambda: [health.state for health in healths].count("live") == 2)
     for number in range(30):
         for box in boxes:
-            assert isinstance(box, P3Box)
             box.read(read_of(box.device.id, number), clock.now_us())
     await until(lambda: all(heard > 30 * 40 for heard in recorder.heard.values()))
     recording.cancel()
@@ -229,18 +245,70 @@ async def test_a_run_of_simulated_boxes_is_recorded_and_its_replay_is_the_same(
     for box in boxes:
         await box.close()
     found = Recording(path)
-    recorded = {device.id: [line for line in found.lines() if line.device == device.id] for device in devices}
+    recorded = {box.device.id: [line for line in found.lines() if line.device == box.device.id] for box in boxes}
     for box in boxes:
-        assert isinstance(box, P3Box)
         said = bytes_of([line for line in recorded[box.device.id] if line.direction == "in"])
         assert b"".join(box.passings) in said
         assert any(line.direction == "out" for line in recorded[box.device.id]), "the driver asks for the time"
     player = Player(setup, found, clock, lead_s=0.5)
     async with playing(player), listening(setup, clock) as heard:
         await until(player.played.is_set)
-        for device in devices:
+        for device in setup.meet.devices:
             said = bytes_of([line for line in recorded[device.id] if line.direction == "in"])
             await until(lambda one=device, whole=said: b"".join(d for _, d in heard[one.id]) == whole)
+
+
+async def test_an_unplugged_box_is_unplugged_in_the_recording_and_in_its_replay(
+    make_setup: Callable[..., Setup], mosquitto: Any, tmp_path: Path, until: Until
+) -> None:
+    clock = HostClock()
+    setup = make_setup(two_decoders(tmp_path), mosquitto.broker)
+    boxes = boxes_of(setup, clock)
+    path = tmp_path / "live.recording"
+    healths: list[DeviceHealth] = []
+    await record_with_an_outage(Recorder(setup, path, clock, healths.append), healths, boxes, until)
+    found = Recording(path)
+    lines = {device.id: [line for line in found.lines() if line.device == device.id] for device in setup.meet.devices}
+    for of_device in lines.values():
+        assert [line.direction for line in of_device if not line.data] == ["open", "close", "open"]
+
+    told: list[tuple[str, str]] = []
+    player = Player(setup, found, clock, lead_s=0.5)
+    async with playing(player), listening(setup, clock, told) as heard:
+        await until(player.played.is_set)
+        for name, of_device in lines.items():
+            said = bytes_of([line for line in of_device if line.direction == "in"])
+            await until(lambda one=name, whole=said: b"".join(d for _, d in heard[one]) == whole)
+            assert [what for device, what in told if device == name][:3] == ["open", "lost", "open"]
+
+
+async def record_with_an_outage(
+    recorder: Recorder, healths: list[DeviceHealth], boxes: list[Any], until: Until
+) -> None:
+    """Each box is read, unplugged, plugged in and read again."""
+
+    def connections() -> list[int]:
+        return [sum(one.state == "live" and one.device == box.device.id for one in healths) for box in boxes]
+
+    for box in boxes:
+        await box.open()
+    recording = asyncio.create_task(recorder.run())
+    for time in (1, 2):
+        await until(lambda time=time: min(connections()) == time)
+        before = dict(recorder.heard)
+        for box in boxes:
+            box.read(read_of(box.device.id, time), BEGAN_US)
+        await until(lambda before=before: all(recorder.heard[name] > before[name] + 40 for name in before))
+        if time == 1:
+            for box in boxes:
+                await box.close()
+            await until(lambda: [health.state for health in healths].count("lost") == 2)
+            for box in boxes:
+                await box.open()
+    recording.cancel()
+    await asyncio.gather(recording, return_exceptions=True)
+    for box in boxes:
+        await box.close()
 
 
 async def test_the_recorder_acknowledges_only_what_is_on_its_disk(

@@ -54,13 +54,34 @@ def test_the_file_is_json_lines_as_documented(setup: Setup, tmp_path: Path) -> N
     line = RecordedBytes(device="camera", at_us=1_628_000_000_000_001, direction="in", data=b"\x8e\x02\xff")
     path = written(tmp_path / "a.recording", setup, [line])
     header, body = [json.loads(text) for text in path.read_text("utf-8").splitlines()]
-    assert header["format"] == FORMAT == "velodrome-recording/1"
+    assert header["format"] == FORMAT == "velodrome-recording/2"
     assert (header["meet"], header["source"], header["created_us"]) == ("tokyo", "live", 7)
     devices = {device["id"]: device for device in header["devices"]}
     camera = next(device for device in setup.meet.devices if device.id == "camera")
     assert devices["camera"] == {"id": "camera", "protocol": camera.protocol, "address": camera.address}
     assert body == {"device": "camera", "at_us": 1_628_000_000_000_001, "direction": "in", "data": "jgL/"}
     assert is_recording(path)
+
+
+def test_a_line_that_broke_is_one_without_data(setup: Setup, tmp_path: Path) -> None:
+    said = RecordedBytes(device="camera", at_us=1, direction="in", data=b"x")
+    changes = [
+        RecordedBytes(device="camera", at_us=at, direction=what)
+        for at, what in ((0, "open"), (2, "close"), (5, "open"), (7, "close"))
+    ]
+    path = written(tmp_path / "a.recording", setup, [changes[0], said, *changes[1:]])
+    assert json.loads(path.read_text("utf-8").splitlines()[3]) == {"device": "camera", "at_us": 2, "direction": "close"}
+    recording = Recording(path)
+    assert list(recording.lines())[2:] == changes[1:]
+    assert recording.returns["camera"] == [5, None]
+    assert (recording.first_us, recording.last_us) == (1, 1)
+
+
+def test_a_recording_of_format_1_is_read(setup: Setup, tmp_path: Path) -> None:
+    line = RecordedBytes(device="camera", at_us=1, direction="in", data=b"x")
+    path = written(tmp_path / "a.recording", setup, [line])
+    path.write_bytes(path.read_bytes().replace(b"recording/2", b"recording/1", 1))
+    assert list(Recording(path).lines()) == [line]
 
 
 def test_what_is_no_recording_is_not_taken_for_one(tmp_path: Path) -> None:
@@ -91,7 +112,7 @@ def test_a_line_that_a_killed_recorder_left_unfinished_is_left_out(setup: Setup,
     ("line", "old", "new", "reason"),
     [
         (0, b'"meet"', b'"meat"', "line 1 is no header"),
-        (0, b"recording/1", b"recording/9", "its format is 'velodrome-recording/9'"),
+        (0, b"recording/2", b"recording/9", "its format is 'velodrome-recording/9'"),
         (1, b'"in"', b'"up"', "line 2 is damaged"),
         (2, b'"at_us":2', b'"at_us":"2"', "line 3 is damaged"),
         (2, b'"data":"eA=="', b'"data":"eA="', "line 3 is damaged"),

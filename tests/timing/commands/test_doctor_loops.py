@@ -34,9 +34,8 @@ def test_the_photocell_alone_does_not_serve_a_loop() -> None:
 @pytest.mark.parametrize(
     ("address", "mended"),
     [
-        ("serial:/dev/usbbox?baud=19200", "serial:/dev/usbbox?baud=19200&dtr=off"),
-        ("serial:/dev/usbbox", "serial:/dev/usbbox?baud=19200&dtr=off"),
-        ("serial:usb:A50285BI?dtr=on&baud=19200", "serial:usb:A50285BI?baud=19200&dtr=off"),
+        ("serial:/dev/usbbox?dtr=on", "serial:/dev/usbbox"),
+        ("serial:usb:A50285BI?dtr=on&baud=19200", "serial:usb:A50285BI?baud=19200"),
     ],
 )
 def test_a_race_result_usb_box_wants_dtr_low(address: str, mended: str) -> None:
@@ -47,6 +46,7 @@ def test_a_race_result_usb_box_wants_dtr_low(address: str, mended: str) -> None:
 
 
 def test_other_boxes_may_have_dtr_as_they_like() -> None:
+    assert check_settings(_with_box("thbc", "serial:/dev/unit?dtr=on")) == []
     assert check_settings(_with_box("thbc", "serial:/dev/unit?baud=19200")) == []
     assert check_settings(_with_box("raceresult-usb", "tcp:192.0.2.7:4000")) == []
     assert check_settings(load_setup(TOKYO)) == []

@@ -22,7 +22,7 @@ from drivers.records import Delivery, DeviceHealth
 from drivers.rig.recording import RecordedBytes, Recording, RecordingError, RecordingWriter, header_of
 from timing.commands.record import from_journal
 from timing.journal import Entry, Journal
-from timing.race.events import Event, SetupTaken, Tick, encode_event, event_time_us
+from timing.race.events import Event, ServiceStarted, SetupTaken, Tick, encode_event, event_time_us
 
 REPOSITORY = Path(__file__).parents[3]
 STATUS = bytes.fromhex("8e021f00f3890000020001022800070216000c01760601008104131804008f")
@@ -125,15 +125,39 @@ def test_a_journal_s_raw_bytes_become_a_recording(setup: Setup, tmp_path: Path) 
         delivery("decoder-finish", BEGAN_US + 6, b"\x8e"),
     ]
     journal = write_journal(tmp_path / "a.journal", events)
-    assert from_journal(journal, tmp_path / "a.recording") == 3
+    assert from_journal(journal, tmp_path / "a.recording") == 4
     recording = Recording(tmp_path / "a.recording")
     assert (recording.header.meet, recording.header.source) == ("club-night", "journal")
     assert [device.id for device in recording.header.devices] == [device.id for device in setup.meet.devices]
     assert list(recording.lines()) == [
         RecordedBytes(device="decoder-finish", at_us=BEGAN_US + 1, direction="in", data=STATUS),
+        RecordedBytes(device="decoder-home", at_us=BEGAN_US + 2, direction="open"),
         RecordedBytes(device="decoder-home", at_us=BEGAN_US + 3, direction="in", data=bytes(range(256))),
         RecordedBytes(device="decoder-finish", at_us=BEGAN_US + 6, direction="in", data=b"\x8e"),
     ]
+
+
+def test_lines_that_broke_and_came_back_are_taken_from_the_health_in_the_journal(setup: Setup, tmp_path: Path) -> None:
+    def health(at: int, state: str) -> DeviceHealth:
+        return DeviceHealth(device="decoder-home", at_us=BEGAN_US + at, state=state)
+
+    events: list[Event] = [
+        SetupTaken(at_us=BEGAN_US, setup=setup),
+        *(health(at, state) for at, state in enumerate(("connecting", "live", "silent", "live", "lost"))),
+        *(health(at, state) for at, state in ((5, "backing_off"), (6, "connecting"), (7, "live"))),
+        ServiceStarted(at_us=BEGAN_US + 9, version="1"),
+        health(10, "live"),
+    ]
+    from_journal(write_journal(tmp_path / "a.journal", events), tmp_path / "a.recording")
+    recording = Recording(tmp_path / "a.recording")
+    assert [(line.at_us - BEGAN_US, line.direction) for line in recording.lines()] == [
+        (1, "open"),
+        (4, "close"),
+        (7, "open"),
+        (9, "close"),
+        (10, "open"),
+    ]
+    assert recording.returns["decoder-home"] == [BEGAN_US + 7, BEGAN_US + 10]
 
 
 def test_a_device_that_was_taken_out_of_the_meet_is_still_in_the_recording(setup: Setup, tmp_path: Path) -> None:
@@ -285,5 +309,5 @@ def test_help_says_what_the_commands_take(tmp_path: Path) -> None:
 
 def test_a_recording_is_text_that_people_can_read(setup: Setup, tmp_path: Path) -> None:
     texts = written(tmp_path / "a.recording", setup).read_text("ascii").splitlines()
-    assert json.loads(texts[0])["format"] == "velodrome-recording/1"
+    assert json.loads(texts[0])["format"] == "velodrome-recording/2"
     assert set(json.loads(texts[1])) == {"device", "at_us", "direction", "data"}

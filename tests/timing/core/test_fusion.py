@@ -154,6 +154,15 @@ def test_a_clean_line_leaves_no_doubt() -> None:
     assert not found.contested.any()
 
 
+def test_an_inferred_wheel_without_an_impulse_shares_what_lies_near_another() -> None:
+    """The second bike was not read (±50 ms): the one impulse may be its wheel, 30 ms early, and hide the first's."""
+    wheels, mate = [0, 30_000, 60_000, 90_000], [2, 3, 0, 1]
+    found = doubted(wheels, [500, 60_400, 90_100], mate, [0, 50_000, 0, 50_000])
+    assert found.shared.tolist() == [True, False, True, False]
+    assert not found.contested.any()
+    assert not doubted(wheels, [500, 60_400, 90_100], mate).shared.any(), "read, it lies too far off"
+
+
 def test_two_fronts_91_us_apart_are_each_others_rivals() -> None:
     found = doubted([0, 91, 60_000, 60_091], [0, 91, 60_000, 60_091], [2, 3, 0, 1])
     assert found.rival_us.tolist() == [91] * 4

@@ -45,7 +45,9 @@ def is_impulse(delivery: tuple[int, Sequence[Any]]) -> bool:
 
 def moved(delivery: tuple[int, Sequence[Any]], by_us: int) -> tuple[int, Sequence[Any]]:
     at_us, (record,) = delivery
-    return at_us, (msgspec.structs.replace(record, device_us=record.device_us + by_us),)
+    # Nothing arrives before it happened.
+    received_us = record.received_us + max(0, by_us)
+    return at_us, (msgspec.structs.replace(record, device_us=record.device_us + by_us, received_us=received_us),)
 
 
 def at_finish(deliveries: Deliveries) -> list[int]:
@@ -300,6 +302,44 @@ def test_what_is_not_certainly_the_front_wheel_leaves_the_transponders_time(
     assert (read.bib, "for certain" in read.reason) == ("2", True)
     assert any("certain of nobody" in one or "no wheel is left" in one for one in reasons(office, "impulse"))
     assert abs(gap_ms(office, "2") - gap_ms(clean, "2")) <= 2
+
+
+def test_an_edge_that_hid_the_front_wheel_in_the_dead_time_does_not_become_its_time_for_certain(
+    office: Any, heat: Deliveries
+) -> None:
+    """The soak's: a double edge of the rider before fell 8 ms before the front wheel, which the cell did not see."""
+    finish = at_finish(heat)
+    with_stray(office, heat, [finish[-2]], finish[-2], -3_400)
+    crossing = office.crossings("2")[FINISH_M]
+    assert crossing.source == "cell"
+    assert 2 <= crossing.uncertainty_ms <= 8
+    assert crossing.confidence < 100
+
+
+@pytest.mark.parametrize("step_us", [-3_600_000_000, -600_000, 700_000, 3_600_000_000])
+def test_a_clock_that_is_set_in_mid_race_moves_no_crossing_or_says_so(
+    office: Any, new_office: Any, tokyo: Any, heat: Deliveries, step_us: int
+) -> None:
+    """Daylight saving, or somebody at the decoder of the 200 m line: splits before and after stay true."""
+    clean = ridden(new_office(tokyo), heat)
+    stepped = [
+        moved_clock(one, step_us) if isinstance(one[1][0], Passing) and one[1][0].device == "p3-l200" else one
+        for one in heat
+    ]
+    ridden(office, stepped)
+    for rider in clean.picture.splits:
+        shown = office.crossings(rider.bib)
+        for true in rider.crossings:
+            off_ms = abs(shown[true.distance_m].race_ms - true.race_ms)
+            allowed_ms = shown[true.distance_m].uncertainty_ms + office.picture.clock_uncertainty_us // 1_000 + 2
+            assert off_ms <= allowed_ms, (rider.bib, true.distance_m)
+
+
+def moved_clock(delivery: tuple[int, Sequence[Any]], by_us: int) -> tuple[int, Sequence[Any]]:
+    at_us, (record,) = delivery
+    if at_us < 60_000_000:
+        return delivery
+    return at_us, (msgspec.structs.replace(record, device_us=record.device_us + by_us),)
 
 
 def test_a_front_wheel_alone_and_a_little_off_states_how_far(office: Any, heat: Deliveries) -> None:

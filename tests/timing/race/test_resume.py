@@ -3,7 +3,7 @@
 import pytest
 
 from config.loader import load_setup
-from drivers.records import Delivery, DeviceStatus, Impulse, Passing, Record, SequenceGap
+from drivers.records import Delivery, DeviceStatus, Impulse, Passing, Record, SequenceGap, Unhandled
 from timing.race.actions import OpenHeat
 from timing.race.events import Command, ServiceStarted, SetupTaken
 from timing.race.meet import MeetState
@@ -90,3 +90,30 @@ def test_impulses_count_where_they_are_numbered_with_the_passings(meet: MeetStat
     live = Impulse(device=DEVICE, received_us=NOW_US, device_us=NOW_US, channel="gun", sequence=8)
     _told(meet, _passing(7), live, late)
     assert meet.resume(DEVICE).last_sequence == last
+
+
+def test_the_newest_edges_are_given_along_and_whether_a_heat_is_on_the_track(meet: MeetState) -> None:
+    """A box that numbers nothing prints its memory: what is on disk is known by channel and time."""
+    edges = [
+        Impulse(device=DEVICE, received_us=NOW_US + second, device_us=NOW_US + second, channel="C1")
+        for second in range(5_000)
+    ]
+    _told(meet, *edges)
+    assert meet.resume(DEVICE).impulses == tuple(edges[-4_096:])
+    assert not meet.resume(DEVICE).in_heat
+    opened = Command(id="1", actor="me", role="operator", at_us=NOW_US, action=OpenHeat(heat="final-a"))
+    meet.apply(meet.journal_id + 1, opened)
+    assert meet.resume(DEVICE).in_heat
+
+
+def test_a_memory_that_did_not_come_whole_is_an_error_of_its_box(meet: MeetState) -> None:
+    _told(meet, Unhandled(device=DEVICE, received_us=NOW_US, name="memory_dump", detail={"lines": 3, "complete": 1}))
+    assert meet.devices[DEVICE].errors == 0
+    _told(meet, Unhandled(device=DEVICE, received_us=NOW_US, name="memory_dump", detail={"lines": 3, "complete": 0}))
+    assert "may be missing" in meet.devices[DEVICE].last_error
+
+
+def test_a_p98_decoder_numbers_its_status_lines_too(meet: MeetState) -> None:
+    meet.devices[DEVICE].protocol = "p98"
+    _told(meet, _passing(7), DeviceStatus(device=DEVICE, received_us=NOW_US, noise=3, sequence=8, decoder="77"))
+    assert meet.resume(DEVICE).last_sequence == 8
