@@ -42,9 +42,10 @@ from timing.race.events import (
     encode_event,
     event_time_us,
 )
-from timing.race.meet import MeetState, PassingNews
+from timing.race.meet import MeetState
 from timing.race.picture import RACING_STATES, HeatPicture
 from timing.race.preview import Preview, preview
+from timing.race.seen import PassingNews
 from timing.ready import set_garbage_aside
 from timing.showing import Showing
 

@@ -14,7 +14,6 @@ from timing.race.degraded import LoopHealth
 from timing.race.earlier import AttemptPace
 from timing.race.events import MeetAction
 from timing.race.history import HistoryEntry
-from timing.race.meet import DeviceView, InboxItem, PassingNews
 from timing.race.picture import (
     AttemptSummary,
     Bell,
@@ -30,6 +29,7 @@ from timing.race.picture import (
     Unmatched,
 )
 from timing.race.preview import Preview
+from timing.race.seen import DeviceView, InboxItem, PassingNews
 from timing.race.sentences import Alert, Sentence
 from timing.race.trends import DeviceTrends, TransponderTrend
 

@@ -6,8 +6,6 @@
 from collections import deque
 from collections.abc import Mapping
 
-import msgspec
-
 from config.lynx_keys import heat_of_key, lynx_keys
 from config.models import Device, Setup
 from drivers.protocols.base import Resume
@@ -44,6 +42,7 @@ from timing.race.office import RaceOffice
 from timing.race.orders import refuse
 from timing.race.picture import HeatPicture
 from timing.race.reads import RaceTime
+from timing.race.seen import DeviceView, InboxItem, Outcome, PassingNews, newest, take_status, without
 from timing.race.sync import SyncPulses, is_pulse, minute_drift_us
 from timing.race.trends import Trends
 from timing.race.wiring import beacon_impulse, loop_of, wired_to
@@ -56,63 +55,6 @@ FARTHEST_US = 2**53
 """No clock shows more µs than this (the year 2255 in UTC); what does is a damaged record, not a passing."""
 ROUTING_SLACK_US = 2_000_000
 """A device's clock may be this far off before its passing is taken for one of the heat before."""
-
-
-class PassingNews(msgspec.Struct, frozen=True):
-    """A passing as race control sees it at once: who, where, when, before anything is concluded from it."""
-
-    read: str
-    device: str
-    loop: str | None
-    transponder: str
-    bib: str | None
-    pacer: bool
-    heat: str | None
-    race_us: int
-    backlog: bool
-
-
-class InboxItem(msgspec.Struct, frozen=True):
-    """A record that fits no heat, and why; nothing is discarded."""
-
-    read: str
-    device: str
-    what: str
-    at_us: int
-    reason: str
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of a command."""
-
-    id: str
-    accepted: bool
-    reason: str
-    heat: str | None
-    journal_id: int
-
-
-class DeviceView(msgspec.Struct):
-    """What is known of one box."""
-
-    device: str
-    protocol: str
-    loop: str | None
-    state: str = "unknown"
-    reason: str = ""
-    advice: str = ""
-    last_received_us: int = 0
-    last_passing_us: int = 0
-    passings: int = 0
-    errors: int = 0
-    last_error: str = ""
-    gaps_open: int = 0
-    last_sequence: int | None = None
-    decoder: str | None = None
-    noise: int | None = None
-    temperature: int | None = None
-    supply_mv: int | None = None
-    gps_locked: bool | None = None
 
 
 class MeetState:
@@ -258,13 +200,13 @@ class MeetState:
         elif isinstance(record, Impulse):
             if view.protocol == "json":
                 # A gateway numbers its impulses with its passings; other boxes number them by themselves, if at all.
-                view.last_sequence = _newest(view.last_sequence, record)
+                view.last_sequence = newest(view.last_sequence, record)
             self._impulses.setdefault(record.device, deque(maxlen=IMPULSES_KEPT)).append(record)
             self._take_impulse(ref, record, clock)
         elif isinstance(record, PhotoFinish):
             self._take_sheet(ref, record)
         elif isinstance(record, DeviceStatus):
-            _take_status(view, record)
+            take_status(view, record)
             if view.protocol == "p98" and record.sequence is not None:
                 # This decoder numbers its status lines with its passings.
                 view.last_sequence = record.sequence
@@ -291,9 +233,9 @@ class MeetState:
         view.passings += 1
         view.last_passing_us = race_us
         view.decoder = passing.decoder or view.decoder
-        view.last_sequence = _newest(view.last_sequence, passing)
+        view.last_sequence = newest(view.last_sequence, passing)
         if passing.sequence is not None and self._missing[passing.device]:
-            self._missing[passing.device] = _without(self._missing[passing.device], passing.sequence)
+            self._missing[passing.device] = without(self._missing[passing.device], passing.sequence)
         beacon = beacon_impulse(self._device_setup[passing.device], passing)
         if beacon is not None:
             self._take_impulse(ref, beacon, clock, beacon=True)
@@ -466,35 +408,9 @@ def _on_track_us(record: Passing | Impulse, race_us: int, doubt_us: int) -> int:
     return record.received_us if in_doubt else race_us
 
 
-def _newest(last: int | None, record: Passing | Impulse) -> int | None:
-    """The last number of a box after this record; one from its backlog may be older than others on disk."""
-    if record.sequence is None:
-        return last
-    return max(last or 0, record.sequence) if record.backlog else record.sequence
-
-
 def _clock_of(device: Device) -> tuple[str, str, int, int]:
     """What a device's clock fit rests on: where this changes, nothing learned before holds."""
     return device.id, device.clock, device.transport_delay_us, device.resolution_us
-
-
-def _without(ranges: list[tuple[int, int]], number: int) -> list[tuple[int, int]]:
-    """Ranges of numbers (both ends included) without one number."""
-    rest = []
-    for first, last in ranges:
-        if first <= number <= last:
-            rest += [part for part in ((first, number - 1), (number + 1, last)) if part[0] <= part[1]]
-        else:
-            rest.append((first, last))
-    return rest
-
-
-def _take_status(view: DeviceView, status: DeviceStatus) -> None:
-    view.noise = status.noise if status.noise is not None else view.noise
-    view.temperature = status.temperature if status.temperature is not None else view.temperature
-    view.supply_mv = status.supply_mv if status.supply_mv is not None else view.supply_mv
-    view.gps_locked = status.gps_locked if status.gps_locked is not None else view.gps_locked
-    view.decoder = status.decoder or view.decoder
 
 
 def _derive(log: HeatLog, clocks: Mapping[str, ClockHistory]) -> HeatPicture:

@@ -23,8 +23,9 @@ from timing.control.board import state_json
 from timing.race.actions import AnyAction, Arm, OpenHeat, Undo
 from timing.race.events import Command, Event, SetupTaken, Tick, decode_event, encode_event
 from timing.race.heat import HeatLog
-from timing.race.meet import MeetState, Outcome, PassingNews
+from timing.race.meet import MeetState
 from timing.race.picture import Crossing, HeatPicture, ResultLine
+from timing.race.seen import Outcome, PassingNews
 
 TOKYO = "tokyo2020-men-keirin"
 MORNING_US = 1_700_000_000_000_000

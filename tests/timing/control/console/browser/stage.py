@@ -19,7 +19,7 @@ from tests.timing.control.console.browser.ridden import STATIC, chromium
 from timing.control import board
 from timing.control.console.visible import public_fields
 from timing.race.events import Event
-from timing.race.meet import PassingNews
+from timing.race.seen import PassingNews
 
 ORIGIN = "http://stage.test"
 TYPES = {"js": "text/javascript", "css": "text/css", "json": "application/json"}
