@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from config.models import Setup
 from timing.app import ClockAnchor
 from timing.demo.errors import DemoError
 from timing.demo.hardware import is_running
@@ -25,6 +26,7 @@ from timing.demo.plan import (
     read_plan,
     write_plan,
 )
+from timing.race.competition.schedule import local_to_us
 
 LATEST = "latest"
 LOCK_FILE = "demo.lock"
@@ -68,8 +70,10 @@ def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float, compe
     folder = base / f"{stamp}-{os.getpid()}"
     try:
         (folder / "dev").mkdir(parents=True)
-        anchor = ClockAnchor(time.monotonic_ns(), time.time_ns() // 1_000, speed)
         setup = local_setup(folder, COMPETITION_MEET if competition else MEET)
+        # The competition has a programme: its clock begins when the first session did.
+        began_us = _first_session_us(setup) if competition else time.time_ns() // 1_000
+        anchor = ClockAnchor(time.monotonic_ns(), began_us, speed)
         plan = Plan(
             heats=heats,
             script=script,
@@ -89,6 +93,10 @@ def new_run(base: Path, heats: tuple[str, ...], script: str, speed: float, compe
     except OSError as error:
         raise _unwritable(folder, error) from error
     return folder
+
+
+def _first_session_us(setup: Setup) -> int:
+    return local_to_us(setup.meet.sessions[0].starts, setup.venue.timezone)
 
 
 def unfinished_run(

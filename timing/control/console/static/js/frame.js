@@ -9,7 +9,7 @@ import * as format from "./format.js";
 export const SCREENS = ["operator", "pace", "finish", "commissaire", "announcer", "board", "office"];
 
 const RACING = new Set(["started", "first_lap", "paced", "pacer_exit", "sprint", "bell"]);
-const STATE_SIGNS = { stopped: "■", official: "✔", provisional: "◐", finished: "⚑", bell: "🔔︎" };
+const STATE_SIGNS = { stopped: "■", official: "✔", provisional: "◐", finished: "⚑", bell: "♪" };
 
 export function isRacing(state) {
   return RACING.has(state);
