@@ -141,16 +141,22 @@ def _text(path: Path, raw: bytes) -> str:
 
 
 def _workbook(path: Path, raw: bytes) -> list[list[str]]:
+    import zlib
     from zipfile import BadZipFile
 
     from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
+    # What zipfile, zlib and openpyxl raise for archives that are damaged, encrypted or of a newer kind.
+    damaged = (
+        *(BadZipFile, InvalidFileException, zlib.error, EOFError, NotImplementedError, RuntimeError),
+        *(KeyError, ValueError, IndexError, SyntaxError, TypeError, AttributeError),
+    )
     try:
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
         sheet = book.active if book.active is not None else book.worksheets[0]
         return [["" if cell is None else _number(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, IndexError, SyntaxError) as error:
+    except damaged as error:
         raise EntryFileError(f"{path}: no XLSX workbook that can be read ({error}); save it as XLSX or CSV") from error
 
 

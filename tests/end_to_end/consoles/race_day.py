@@ -81,10 +81,14 @@ class RaceDay:
         """The console, the first time or again; returns when it answers."""
         await self.console.start(self.hall.address)
 
+    def connected(self, user: str) -> aiomqtt.Client:
+        """A connection to the broker as one of its users."""
+        return aiomqtt.Client(**client_options(self.broker.as_role(user)))
+
     @contextlib.asynccontextmanager
     async def listening(self, topic: str) -> AsyncIterator[AsyncIterator[aiomqtt.Message]]:
         """Messages on a topic below the meet, from now on."""
-        async with aiomqtt.Client(**client_options(self.broker.as_role(CORE))) as client:
+        async with self.connected(CORE) as client:
             await client.subscribe(f"{self.base}/{topic}", qos=1)
             yield aiter(client.messages)
 

@@ -1,15 +1,20 @@
 """A championship's heats run from the consoles: real boxes' bytes, core, broker and browsers, and keyboards alone."""
 
+import asyncio
+import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.end_to_end.consoles.race_day import SECOND_OPERATOR, RaceDay
+from tests.end_to_end.consoles.race_day import CONSOLE, SECOND_OPERATOR, WAIT_S, RaceDay
 from tests.timing.control.console.browser.ridden import Person
+from timing.control.console.roles import screens_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -163,7 +168,7 @@ async def test_a_false_start_is_stopped_and_ridden_again_without_who_caused_it(d
         ("DSQ", "7"),
     ]
     attempts = (await day.published("heats/sf-1/start"))["attempts"]
-    assert [one["reason"] for one in attempts][0] == "double shot by the starter"
+    assert attempts[0]["reason"] == "double shot by the starter"
     assert len(attempts) == 2, "the stopped attempt stays in the record"
     assert [*operator.faults, *president.faults] == []
 
@@ -219,6 +224,7 @@ async def test_a_missed_read_is_accepted_and_another_rejected_and_both_are_undon
     await operator.sees(".said", "Taken: missed read accepted")
     await expect(missed).to_have_count(1)
     assert await source_of(day, "5", marks["5"]) == "accepted"
+    await operator.sees(".key-bar", "Undo: missed read accepted")
     await operator.press("u")
     await expect(missed).to_have_count(2)
     assert await source_of(day, "5", marks["5"]) == "interpolated"
@@ -229,6 +235,7 @@ async def test_a_missed_read_is_accepted_and_another_rejected_and_both_are_undon
     await operator.sees(".said", "Taken: missed read rejected")
     await expect(missed).to_have_count(1)
     assert await source_of(day, "4", marks["4"]) is None
+    await operator.sees(".key-bar", "Undo: missed read rejected")
     await operator.press("u")
     await expect(missed).to_have_count(2)
     assert await source_of(day, "4", marks["4"]) == "interpolated"
@@ -314,3 +321,51 @@ async def test_of_two_operators_the_second_is_told_what_the_first_has_changed(da
     await expect(first.page.locator(".top-laps")).to_contain_text("5")
 
     assert [*first.faults, *(one for one in second.faults if "409 (Conflict)" not in one)] == []
+
+
+async def test_a_role_may_neither_open_nor_order_nor_publish_what_is_not_its_own(
+    day: RaceDay, browser: Browser
+) -> None:
+    operator = await Person.sit_down(browser, day.hall, "operator", "operator", shows=".box")
+    await open_heat(operator, "qf-2")
+    judge = await Person.sit_down(browser, day.hall, "judge", "finish", lang="fr", shows=".finish")
+    links = judge.page.locator(".nav a[href]")
+    assert await links.evaluate_all("(all) => all.map((one) => one.getAttribute('href'))") == [
+        f"/{screen}" for screen in screens_of("judge")
+    ]
+    # Neither the president's key nor that of a screen of others does anything.
+    await judge.press("c", "Shift+1")
+    await judge.misses(".danger-line")
+    assert judge.page.url.endswith("/finish")
+    answer = await judge.page.evaluate(
+        """async () => {
+          const headers = { "Content-Type": "application/json", "X-CSRF-Token": document.body.dataset.csrf };
+          const order = { id: "not-mine", action: { type: "confirm" }, heat: "qf-2" };
+          const answer = await fetch("/commands", { method: "POST", headers, body: JSON.stringify(order) });
+          return [answer.status, (await answer.json()).reason];
+        }"""
+    )
+    assert answer == [403, "role 'judge' may not order 'confirm': it is for president"]
+    page = await judge.page.goto(f"{day.hall.address}operator")
+    assert page is not None
+    assert page.status == 403
+    words = "L'écran « Chronométrage » n'est pas destiné à la fonction Juge à l’arrivée."
+    await expect(judge.page.locator("body")).to_contain_text(words)
+
+    # Whoever has the console's own user of the broker is no better off: the ACL lets it order, and the core decides.
+    before = await day.published("heats/qf-2/start")
+    forged = json.dumps(before | {"seq": 10**9, "starters": []})
+    # Mosquitto may hang up on who publishes what it may not.
+    with contextlib.suppress(aiomqtt.MqttError):
+        async with day.connected(CONSOLE) as forger:
+            await forger.publish(f"{day.base}/heats/qf-2/start", forged, qos=1, retain=True)
+    order = {"id": "forged", "actor": "nobody", "role": "judge", "action": {"type": "confirm"}, "heat": "qf-2"}
+    async with day.listening("replies/#") as replies, day.connected(CONSOLE) as forger:
+        await forger.publish(f"{day.base}/commands", json.dumps(order | {"reply_to": f"{day.base}/replies/x"}), qos=1)
+        async with asyncio.timeout(WAIT_S):
+            reply = json.loads((await anext(replies)).payload)
+    assert (reply["id"], reply["accepted"]) == ("forged", False)
+    assert reply["reason"].startswith("role 'judge' may not ")
+    assert await day.published("heats/qf-2/start") == before
+    await expect(operator.page.locator(".field tbody tr")).to_have_count(6)
+    assert operator.faults == []

@@ -140,7 +140,7 @@ def _check_unpacked(body: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as opened:
             unpacked = sum(one.file_size for one in opened.infolist())
-    except zipfile.BadZipFile:
-        return
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):
+        return  # damaged, or of a kind that zipfile does not know
     if unpacked > MOST_UNPACKED_BYTES:
         raise TooLargeInsideError

@@ -30,7 +30,7 @@ def patch_bytes(before: Any, after: Any, whole: bytes) -> bytes | None:
 def difference(before: Any, after: Any) -> Any:
     """The patch from one JSON value to another. Both as decoded; numbers count as equal by their value."""
     if isinstance(before, dict) and isinstance(after, dict):
-        removed = {key: [] for key in before if key not in after}
+        removed: dict[str, Any] = {key: [] for key in before if key not in after}
         return removed | {
             key: difference(before[key], value) if key in before else [value]
             for key, value in after.items()

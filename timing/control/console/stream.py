@@ -1,8 +1,8 @@
 """Server-Sent Events: a snapshot, then numbered deltas, to any number of browsers.
 
 Each audience (officials, public) has its own numbers, because it sees other topics. An event is encoded once and the
-same bytes go to all of its browsers; of a long topic only what changed. A browser that cannot keep up is not waited for: what it has not read yet is
-dropped and a fresh snapshot takes its place.
+same bytes go to all of its browsers; of a long topic only what changed. A browser that cannot keep up is not waited
+for: what it has not read yet is dropped and a fresh snapshot takes its place.
 """
 
 import asyncio

@@ -3,21 +3,24 @@
 What the journal, the broker and the console's server do in between is tested elsewhere.
 """
 
+import asyncio
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, cast
 
 import msgspec
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import FileChooser, Page, Route, expect
 
 from config.entry_files import read_entries
-from tests.timing.control.console.browser.stage import BEGIN, DRAWN, Stage, press
+from tests.timing.control.console.browser.stage import BEGIN, DRAWN, ORIGIN, Stage, press
 from tests.timing.race.competition.office import Office
 from timing.race.competition.actions import CompetitionAction, IssueCommunique
 from timing.race.competition.communiques import CommuniqueRegister
 from timing.race.competition.schedule import PlannedHeat, schedule
 
+WAIT_S = 10.0
 NOW_US = 1_628_316_000_000_000
 """15:00 of 7 August 2021 at Izu."""
 SESSION = {"id": "1", "name": "Saturday afternoon", "starts_us": NOW_US}
@@ -36,15 +39,18 @@ class Desk:
         self.sent: list[dict[str, Any]] = []
         self.documents: dict[str, Any] = {"folder": False, "documents": []}
         self.list_file: Path | None = None
+        self._choosers: asyncio.Queue[FileChooser] = asyncio.Queue()
+        # Listened to from the start: a dialog that opens before the browser knows of a listener is lost.
+        page.on("filechooser", self._choosers.put_nowait)
 
     @classmethod
     async def open(cls, stage: Stage, office: Office, *, role: str = "president", **looks: Any) -> Self:
         """The screen with the picture of the competition as it is now."""
         page = await stage.page("office", role=role, **looks)
         desk = cls(page, office, role)
-        await page.route("**/commands", desk._order)
-        await page.route("**/office/communiques", desk._list)
-        await page.route("**/office/entries*", desk._read)
+        await page.route(f"{ORIGIN}/commands", desk._order)
+        await page.route(f"{ORIGIN}/office/communiques", desk._list)
+        await page.route(re.compile(f"^{ORIGIN}/office/entries"), desk._read)
         await page.wait_for_function("() => Object.keys(window.stream?.takers ?? {}).length >= 5")
         await desk.tell()
         return desk
@@ -91,6 +97,14 @@ class Desk:
         script = "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText.trim()))"
         found: list[list[str]] = await self.page.locator(f"{table} tbody tr").evaluate_all(script)
         return found
+
+    async def choose(self, key: str, file: Path) -> None:
+        """The key that opens the file dialog, and this file chosen in it."""
+        self.list_file = file
+        await self.press(key)
+        async with asyncio.timeout(WAIT_S):
+            chooser = await self._choosers.get()
+        await chooser.set_files(file)
 
     def kinds(self) -> list[str]:
         """The types of the orders that were sent."""

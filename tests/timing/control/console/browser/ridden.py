@@ -179,7 +179,9 @@ class Person:
         page = await context.new_page()
         person = cls(page)
         await page.goto(f"{hall.address}{screen}")
-        await expect(page.locator(shows)).not_to_have_count(0)
+        await page.locator(shows).first.wait_for(state="attached")
+        # Keys are taken by a live screen only, and the core of a young console has yet to be heard.
+        await page.locator(".app[data-live=yes]").wait_for()
         return person
 
     async def press(self, *keys: str) -> None:

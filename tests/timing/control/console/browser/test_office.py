@@ -68,12 +68,8 @@ async def test_delays_are_signed_and_what_can_be_issued_follows_from_the_competi
 async def test_a_competition_is_run_from_the_list_to_the_classification_with_the_next_key(tmp_path: Path) -> None:
     async with stage() as here:
         desk = await Desk.open(here, Office())
-        desk.list_file = write_list(tmp_path / "engages.csv", range(1, 13))
         await desk.sees(".next-text", "Read the entry list")
-
-        async with desk.page.expect_file_chooser() as choosing:
-            await desk.press("n")
-        await (await choosing.value).set_files(desk.list_file)
+        await desk.choose("n", write_list(tmp_path / "engages.csv", range(1, 13)))
         await desk.sees(".office-upload", "Not taken yet: engages.csv")
         await expect(desk.page.locator("[data-field=bib] dd")).to_have_text("Dossard")
         assert desk.sent == [], "reading is not taking"
@@ -131,21 +127,15 @@ async def test_a_list_with_problems_says_where_and_cannot_be_taken(tmp_path: Pat
         office = Office()
         office.enter(12)
         desk = await Desk.open(here, office)
-        desk.list_file = write_list(tmp_path / "list.csv", [1, 2, 2])
         await desk.press("2")
-        async with desk.page.expect_file_chooser() as choosing:
-            await desk.press("u")
-        await (await choosing.value).set_files(desk.list_file)
+        await desk.choose("u", write_list(tmp_path / "list.csv", [1, 2, 2]))
         await desk.sees("[data-problem='4']", "row 4", "stands in row 3 already")
         await desk.sees(".office-upload", "2 problems: nothing can be taken")
         await expect(desk.page.locator(".key-bar [data-id=take]")).to_be_disabled()
         assert await axe(desk.page) == []
 
         # Mended: it takes the place of the list that is there, which needs a second key.
-        write_list(desk.list_file, [1, 2, 3])
-        async with desk.page.expect_file_chooser() as choosing:
-            await desk.press("u")
-        await (await choosing.value).set_files(desk.list_file)
+        await desk.choose("u", write_list(tmp_path / "list.csv", [1, 2, 3]))
         await desk.sees(".key-bar", "Take these 3 entries")
         await desk.press("Enter")
         await desk.sees(".danger-line", "The 3 entries of the file take the place of the 12")
@@ -343,6 +333,7 @@ async def test_a_correction_is_a_new_number_and_printed_documents_are_links() ->
         assert [await link.get_attribute("href") for link in await links.all()] == [
             *("/office/communiques/1.pdf", "/office/communiques/1.csv")
         ]
+        await desk.page.context.route("**/office/communiques/1.pdf", lambda route: route.fulfill(body="%PDF"))
         await desk.press("ArrowDown")
         async with desk.page.expect_popup() as opening:
             await desk.press("p")

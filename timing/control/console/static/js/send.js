@@ -17,6 +17,14 @@ function newId(actor) {
   return `${who}:${random.join("")}`;
 }
 
+/**
+ * The newest row of a heat's history on this screen. 0 while the history is not here yet: then nothing was seen, which is
+ * not the same as not to be asked (null).
+ */
+export function seenNow(ctx, heat = ctx.store.current()?.heat ?? null) {
+  return heat === null ? null : (ctx.store.heat("history", heat)?.last_row ?? 0);
+}
+
 export async function sendCommand(ctx, action, { heat, seen, preview = false, quiet = preview } = {}) {
   const current = ctx.store.current()?.heat ?? null;
   // An order of the race office is for no heat: null says so.
@@ -25,7 +33,7 @@ export async function sendCommand(ctx, action, { heat, seen, preview = false, qu
     id: newId(ctx.actor),
     action,
     heat: meant,
-    seen: seen === undefined ? (ctx.store.heat("history", meant)?.last_row ?? null) : seen,
+    seen: seen === undefined ? seenNow(ctx, meant) : seen,
     preview,
   };
   if (ctx.link.lost) {

@@ -2,8 +2,8 @@
  * The track map: the oval to scale, its lines and loops, the riders and the derny as they go round.
  *
  * `trackMap(ctx, {width, height, side?, selected?})` gives an SVG vnode; `width` and `height` are its pixels at normal
- * size (it scales with its box), `side` what is left free beside the oval, `selected` a bib to ring. The markers live in a group that is not described: they
- * move with each frame of the browser, between the messages, and nothing else of the picture is touched.
+ * size (it scales with its box), `side` what is left free beside the oval, `selected` a bib to ring. The markers live
+ * in a group that is not described: they move between the messages, and nothing else of the picture is touched.
  * A filled marker is where the last read and its speed put a rider; a hollow one should have been read by now.
  */
 

@@ -112,11 +112,6 @@ export function historyRows(history) {
   return [...(history?.entries ?? [])].sort((a, b) => b.row - a.row);
 }
 
-/** The newest row of the heat's history on the screen; null before there is one. An order says what it rests on. */
-export function seenNow(ctx) {
-  return ctx.store.heat("history")?.last_row ?? null;
-}
-
 /** The order that `undo` would take back: the newest of a person that stands and that this role may take back. */
 export function undoTarget(history, role) {
   return (

@@ -1,6 +1,7 @@
 /** The keys of the operator's screen and the orders behind them. What a role may not order stays greyed out. */
 
-import { allowed, canUndo, missedReads, redoTarget, seenNow, undoTarget } from "./model.js";
+import { seenNow } from "../../send.js";
+import { allowed, canUndo, missedReads, redoTarget, undoTarget } from "./model.js";
 import { askLaps, askManual, askMishap, askOpen, askRestart, askSetAside, askStop, askSwap } from "./questions.js";
 import { LISTS, chosen, move, show } from "./selection.js";
 

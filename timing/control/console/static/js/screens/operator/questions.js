@@ -3,7 +3,8 @@
  */
 
 import { heatTitle } from "../../frame.js";
-import { nextHeat, seenNow } from "./model.js";
+import { seenNow } from "../../send.js";
+import { nextHeat } from "./model.js";
 import { readExclusions, readHeat, readLaps, readManual, readMishap, readReason, readSwap } from "./lines.js";
 import { chosen } from "./selection.js";
 

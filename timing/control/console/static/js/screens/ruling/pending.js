@@ -32,7 +32,7 @@ async function lookUp(ctx, pending) {
 export function keepTrue(ctx) {
   const pending = ctx.ui.pending;
   const row = seenNow(ctx);
-  if (!pending || pending.busy || row === undefined || row === pending.seen) return;
+  if (!pending || pending.busy || row === null || row === pending.seen) return;
   pending.seen = row;
   pending.renewed = true;
   lookUp(ctx, pending);

@@ -1,5 +1,6 @@
 /** Undo, redo, official and reopen: the keys that the finish and the commissaires' screen share. */
 
+import { seenNow as seenOf } from "../../send.js";
 import { nameOf, part, shownHeat, timeOfDay } from "./heat.js";
 import { entryText } from "./said.js";
 import { meantBy, redoTarget, standing, undoTarget } from "./undoing.js";
@@ -78,7 +79,7 @@ function askReopen(ctx) {
 
 /** The newest row of the heat's history on this screen. */
 export function seenNow(ctx) {
-  return part(ctx, "history")?.last_row;
+  return seenOf(ctx, shownHeat(ctx));
 }
 
 /** What the input line says of a refused order; nothing when it was taken. */
