@@ -22,7 +22,7 @@ demo-tokyo: $(STAMP)
 	$(BIN)/velodrome communique book build/tokyo/latest/meet.journal build/tokyo/results-book.pdf
 
 test: $(STAMP) test-packages lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
