@@ -17,7 +17,7 @@ from tests.end_to_end.demo_support import (
 )
 
 GAPS = 70
-SPEED = "100"
+SPEED = "60"
 
 
 class Ridden(NamedTuple):

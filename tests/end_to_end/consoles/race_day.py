@@ -28,6 +28,8 @@ CORE = "velodrome-core"
 CONSOLE = "velodrome-console"
 SECOND_OPERATOR = "Operator Two"
 WAIT_S = 30.0
+REPLY_S = 5.0
+MOST_TRIES = 3
 
 
 class RaceDay:
@@ -91,6 +93,20 @@ class RaceDay:
         async with self.connected(CORE) as client:
             await client.subscribe(f"{self.base}/{topic}", qos=1)
             yield aiter(client.messages)
+
+    async def order_as(self, user: str, order: dict[str, Any]) -> dict[str, Any]:
+        """The core's answer to an order that a user of the broker publishes; sent again under its id if need be."""
+        payload = json.dumps(order | {"reply_to": f"{self.base}/replies/{order['id']}"})
+        async with self.listening(f"replies/{order['id']}") as replies, self.connected(user) as client:
+            answer = asyncio.ensure_future(anext(replies))
+            for _ in range(MOST_TRIES):
+                await client.publish(f"{self.base}/commands", payload, qos=1)
+                await asyncio.wait({answer}, timeout=REPLY_S)
+                if answer.done():
+                    break
+            assert answer.done(), "the core did not answer"
+            found: dict[str, Any] = json.loads(answer.result().payload)
+            return found
 
     async def published(self, topic: str) -> dict[str, Any]:
         """What the broker retains on a topic below the meet."""

@@ -1,6 +1,5 @@
 """A championship's heats run from the consoles: real boxes' bytes, core, broker and browsers, and keyboards alone."""
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.end_to_end.consoles.race_day import CONSOLE, SECOND_OPERATOR, WAIT_S, RaceDay
+from tests.end_to_end.consoles.race_day import CONSOLE, SECOND_OPERATOR, RaceDay
 from tests.timing.control.console.browser.ridden import Person
 from timing.control.console.roles import screens_of
 
@@ -360,10 +359,7 @@ async def test_a_role_may_neither_open_nor_order_nor_publish_what_is_not_its_own
         async with day.connected(CONSOLE) as forger:
             await forger.publish(f"{day.base}/heats/qf-2/start", forged, qos=1, retain=True)
     order = {"id": "forged", "actor": "nobody", "role": "judge", "action": {"type": "confirm"}, "heat": "qf-2"}
-    async with day.listening("replies/#") as replies, day.connected(CONSOLE) as forger:
-        await forger.publish(f"{day.base}/commands", json.dumps(order | {"reply_to": f"{day.base}/replies/x"}), qos=1)
-        async with asyncio.timeout(WAIT_S):
-            reply = json.loads((await anext(replies)).payload)
+    reply = await day.order_as(CONSOLE, order)
     assert (reply["id"], reply["accepted"]) == ("forged", False)
     assert reply["reason"].startswith("role 'judge' may not ")
     assert await day.published("heats/qf-2/start") == before

@@ -61,6 +61,13 @@ def test_certificate_and_key_must_be_readable_and_fit_together(tmp_path: Path) -
         assert "give a PEM certificate and its key" in found.text
 
 
+def test_a_folder_of_documents_that_is_not_there_is_wrong(tmp_path: Path) -> None:
+    assert len(check_console(console(documents_folder=str(tmp_path)))) == 1
+    found = only(check_console(console(documents_folder=str(tmp_path / "no"))), "printed documents")
+    assert not found.good
+    assert "mend console.documents_folder" in found.text
+
+
 def test_a_folder_of_images_that_is_not_there_is_wrong(tmp_path: Path) -> None:
     assert len(check_console(console(photo_finish_folder=str(tmp_path)))) == 1
     found = only(check_console(console(photo_finish_folder=str(tmp_path / "no"))), "photo-finish images")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.timing.control.console.hall import Hall
 from timing.control.console import roles
+from timing.control.console.commands import MOST_BODY_BYTES
 from timing.control.console.pages import Login, Looks, Pages, Visitor
 from timing.control.console.wording import LANGUAGES, STATIC, Wording, choose_language
 
@@ -53,7 +54,7 @@ async def test_a_page_of_another_kind_is_told_in_words(hall: Hall) -> None:
 @pytest.mark.parametrize("path", ["/login", "/commands", "/logout"])
 async def test_a_body_larger_than_anything_that_we_send_is_refused(hall: Hall, path: str) -> None:
     async with hall.signed_in("operator") as browser:
-        answer = await browser.http.post(path, content=b"x" * 70_000, headers={"Origin": browser.origin})
+        answer = await browser.http.post(path, content=b"x" * (MOST_BODY_BYTES + 1), headers={"Origin": browser.origin})
         assert answer.status_code == 413
 
 

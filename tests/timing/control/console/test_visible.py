@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timing.control import messages
 from timing.control.console.feed import SUBSCRIPTIONS
 from timing.control.console.hub import Hub
 from timing.control.console.visible import HEAD, PUBLIC_TOPICS, public_fields
+from timing.control.topics import TOPICS as ALL_TOPICS
 from timing.race.picture import Decision, Finish, PaceReport, ResultLine
 
-HELD_BACK = {"history", "device", "health"}
+HELD_BACK = {"history", "device", "health", "competitions", "schedule", "communiques"}
 """Messages of which the public sees nothing."""
 
 DECISION = {
@@ -33,6 +33,7 @@ LINE = {"order": 1, "place": 1, "bib": "4", "gap_ms": None, "status": "REL", "re
 TOPICS = [
     *((name, name) for name in ("meet", "passing", "current", "board", "competition", "health")),
     *((f"heats/final-a/{name}", name) for name in ("start", "order", "splits", "pace", "finish", "result", "history")),
+    *(("schedule", "schedule"), ("communiques", "communiques"), ("competitions/men-keirin", "competitions")),
 ]
 NAMES = [
     "passings",
@@ -50,9 +51,10 @@ NAMES = [
 
 def message_types() -> dict[str, type[msgspec.Struct]]:
     """Retained and streamed messages by the name in their schema."""
+    named = {"devices/<id>": "device", "competitions/<id>": "competitions"}
     return {
-        topic.rpartition("/")[2] if topic != "devices/<id>" else "device": kind
-        for topic, kind in messages.TOPIC_MESSAGES.items()
+        named.get(topic, topic.rpartition("/")[2]): kind
+        for topic, kind in ALL_TOPICS.items()
         if topic not in ("alive", "commands", "replies/<id>")
     }
 
@@ -69,7 +71,7 @@ def test_every_field_of_a_message_is_decided(name: str) -> None:
 
 
 def test_every_topic_of_the_core_is_subscribed() -> None:
-    topics = {topic.partition("/")[0] for topic in messages.TOPIC_MESSAGES} - {"commands", "replies"}
+    topics = {topic.partition("/")[0] for topic in ALL_TOPICS} - {"commands", "replies"}
     assert {one.partition("/")[0] for one in SUBSCRIPTIONS} == topics
 
 

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from config.entries import Entry
 from tests.timing.control.console.browser.office_stage import NOW_US, Desk
-from tests.timing.control.console.browser.ridden import modules
+from tests.timing.control.console.browser.ridden import module_page
 from tests.timing.control.console.browser.stage import axe, stage
 from tests.timing.race.competition.office import Office
 from timing.race.competition.schedule import PlannedHeat
 
 MINUTE_US = 60_000_000
 PANELS = ("1", "2", "3", "4", "5", "6")
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def composed(riders: int = 12, nations: dict[str, str] | None = None) -> Office:
@@ -40,33 +42,35 @@ def write_list(path: Path, bibs: Sequence[int]) -> Path:
     return path
 
 
-async def test_delays_are_signed_and_what_can_be_issued_follows_from_the_competition() -> None:
+async def test_delays_are_signed_and_what_can_be_issued_follows_from_the_competition(browser: Browser) -> None:
     office = ridden()
-    async with modules() as page:
-        found = await page.evaluate(
-            """async () => {
-              const { delay } = await import("/js/screens/office/picture.js");
-              return [0, 252000, -30400, 3912000, 167027040521, null].map(delay);
-            }"""
-        )
-        assert found == ["±0:00", "+4:12", "−0:30", "+1:05:12", "+1933 d", "–"]
-        desk = Desk(page, office, "president")
-        ids = await page.evaluate(
-            """async ([view, issued]) => (await import("/js/screens/office/communiques.js"))
-              .issuable(view, issued).map((one) => [one.id, one.numbers])""",
-            [
-                desk.topics()["competitions/keirin-men"]["view"],
-                [{"number": 3, "competition": "keirin-men", "kind": "result", "subject": "r1-2"}],
-            ],
-        )
+    page = await module_page(browser)
+    found = await page.evaluate(
+        """async () => {
+          const { delay } = await import("/js/screens/office/picture.js");
+          return [0, 252000, -30400, 3912000, 167027040521, null].map(delay);
+        }"""
+    )
+    assert found == ["±0:00", "+4:12", "−0:30", "+1:05:12", "+1933 d", "–"]
+    desk = Desk(page, office, "president")
+    ids = await page.evaluate(
+        """async ([view, issued]) => (await import("/js/screens/office/communiques.js"))
+          .issuable(view, issued).map((one) => [one.id, one.numbers])""",
+        [
+            desk.topics()["competitions/keirin-men"]["view"],
+            [{"number": 3, "competition": "keirin-men", "kind": "result", "subject": "r1-2"}],
+        ],
+    )
     assert ids == [
         *(["start_list:r1", []], ["result:r1-1", []], ["result:r1-2", [3]], ["decisions:r1", []]),
         ["classification:", []],
     ]
 
 
-async def test_a_competition_is_run_from_the_list_to_the_classification_with_the_next_key(tmp_path: Path) -> None:
-    async with stage() as here:
+async def test_a_competition_is_run_from_the_list_to_the_classification_with_the_next_key(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with stage(browser) as here:
         desk = await Desk.open(here, Office())
         await desk.sees(".next-text", "Read the entry list")
         await desk.choose("n", write_list(tmp_path / "engages.csv", range(1, 13)))
@@ -122,8 +126,8 @@ async def test_a_competition_is_run_from_the_list_to_the_classification_with_the
     ]
 
 
-async def test_a_list_with_problems_says_where_and_cannot_be_taken(tmp_path: Path) -> None:
-    async with stage() as here:
+async def test_a_list_with_problems_says_where_and_cannot_be_taken(browser: Browser, tmp_path: Path) -> None:
+    async with stage(browser) as here:
         office = Office()
         office.enter(12)
         desk = await Desk.open(here, office)
@@ -145,8 +149,8 @@ async def test_a_list_with_problems_says_where_and_cannot_be_taken(tmp_path: Pat
         await desk.sees(".entries tbody tr", "RIDER 12")
 
 
-async def test_compatriots_are_flagged_and_parted_with_a_reason() -> None:
-    async with stage() as here:
+async def test_compatriots_are_flagged_and_parted_with_a_reason(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = composed(12, {"1": "GBR", "4": "GBR", "5": "GBR"})
         desk = await Desk.open(here, office)
         await desk.press("3")
@@ -168,8 +172,8 @@ async def test_compatriots_are_flagged_and_parted_with_a_reason() -> None:
         await expect(desk.page.locator(".swapped")).to_have_count(2)
 
 
-async def test_two_riders_are_exchanged_by_keys_and_never_without_a_reason() -> None:
-    async with stage() as here:
+async def test_two_riders_are_exchanged_by_keys_and_never_without_a_reason(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = composed()
         first, second = office.bibs("r1-1")[1], office.bibs("r1-2")[1]
         desk = await Desk.open(here, office)
@@ -191,8 +195,8 @@ async def test_two_riders_are_exchanged_by_keys_and_never_without_a_reason() -> 
         assert office.round("r1").swaps == ()
 
 
-async def test_what_changed_between_the_two_keys_is_not_confirmed() -> None:
-    async with stage() as here:
+async def test_what_changed_between_the_two_keys_is_not_confirmed(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = composed()
         first, second = office.bibs("r1-1")[0], office.bibs("r1-2")[0]
         desk = await Desk.open(here, office)
@@ -212,8 +216,8 @@ async def test_what_changed_between_the_two_keys_is_not_confirmed() -> None:
         assert desk.kinds() == ["draw", "confirm_composition"]
 
 
-async def test_a_rider_is_withdrawn_with_a_reason_and_the_unranked_are_drawn_by_a_typed_seed() -> None:
-    async with stage() as here:
+async def test_a_rider_is_withdrawn_with_a_reason_and_the_unranked_are_drawn_by_a_typed_seed(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = Office()
         ranked = [Entry(bib=str(n), surname=f"Rider {n}", ranking=n if n < 10 else None) for n in range(1, 14)]
         office.enter(ranked)
@@ -234,8 +238,8 @@ async def test_a_rider_is_withdrawn_with_a_reason_and_the_unranked_are_drawn_by_
         await desk.sees(".entries tr[data-row='3']", "✕ withdrawn: fell in training")
 
 
-async def test_a_dead_heat_blocks_until_the_panel_has_given_an_order() -> None:
-    async with stage() as here:
+async def test_a_dead_heat_blocks_until_the_panel_has_given_an_order(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = ridden()
         riders = office.bibs("r1-1")
         cut = len([one for one in office.round("r1").going if one.heat == "r1-1" and one.to])
@@ -259,8 +263,10 @@ async def test_a_dead_heat_blocks_until_the_panel_has_given_an_order() -> None:
 
 
 @pytest.mark.parametrize(("key", "decision"), [("k", "keep"), ("m", "recompute")])
-async def test_a_result_that_changed_later_is_a_conflict_that_the_panel_resolves(key: str, decision: str) -> None:
-    async with stage() as here:
+async def test_a_result_that_changed_later_is_a_conflict_that_the_panel_resolves(
+    browser: Browser, key: str, decision: str
+) -> None:
+    async with stage(browser) as here:
         office = ridden()
         riders = office.bibs("r1-1")
         office.confirm("r1")
@@ -277,8 +283,8 @@ async def test_a_result_that_changed_later_is_a_conflict_that_the_panel_resolves
         assert office.where("r1")[riders[2]] == ("final" if decision == "keep" else "")
 
 
-async def test_the_secretary_is_told_what_is_the_panels() -> None:
-    async with stage() as here:
+async def test_the_secretary_is_told_what_is_the_panels(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = composed()
         actions = "take_entries withdraw draw compose issue_communique"
         desk = await Desk.open(here, office, role="secretary", actions=actions)
@@ -291,8 +297,8 @@ async def test_the_secretary_is_told_what_is_the_panels() -> None:
             await expect(desk.page.locator(f".key-bar [data-id={name}]")).to_be_disabled()
 
 
-async def test_the_programme_stands_at_the_venues_time_with_the_running_delay() -> None:
-    async with stage() as here:
+async def test_the_programme_stands_at_the_venues_time_with_the_running_delay(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = composed()
         desk = await Desk.open(here, office)
         plan = {"r1-1": "2021-08-07T15:00", "r1-2": "2021-08-07T15:06", "final-b": "2021-08-07T15:30"}
@@ -311,8 +317,8 @@ async def test_the_programme_stands_at_the_venues_time_with_the_running_delay() 
         await desk.sees(".office-delay", "Running late: +5:00", "Asia/Tokyo")
 
 
-async def test_a_correction_is_a_new_number_and_printed_documents_are_links() -> None:
-    async with stage() as here:
+async def test_a_correction_is_a_new_number_and_printed_documents_are_links(browser: Browser) -> None:
+    async with stage(browser) as here:
         office = ridden()
         desk = await Desk.open(here, office, role="secretary")
         desk.documents = {"folder": True, "documents": [{"number": 1, "format": "pdf"}, {"number": 1, "format": "csv"}]}
@@ -340,11 +346,11 @@ async def test_a_correction_is_a_new_number_and_printed_documents_are_links() ->
         assert (await opening.value).url.endswith("/office/communiques/1.pdf")
 
 
-@pytest.mark.parametrize(
-    ("size", "theme", "lang"), [((1024, 768), "night", "ja"), ((1440, 900), "hall", "fr"), ((1024, 768), "hall", "en")]
-)
-async def test_every_panel_fits_its_window_and_passes_axe(size: tuple[int, int], theme: str, lang: str) -> None:
-    async with stage() as here:
+@pytest.mark.parametrize(("size", "theme", "lang"), [((1024, 768), "night", "ja"), ((1440, 900), "hall", "fr")])
+async def test_every_panel_fits_its_window_and_passes_axe(
+    browser: Browser, size: tuple[int, int], theme: str, lang: str
+) -> None:
+    async with stage(browser) as here:
         office = Office("olympic-30")
         office.enter(30, {"1": "GBR", "2": "GBR", "10": "GBR", "11": "GBR"})
         office.run("r1")

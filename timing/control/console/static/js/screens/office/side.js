@@ -7,12 +7,13 @@ import { coreWords, delayWords, minute, roundName } from "./picture.js";
 export function needsYou(ctx, view) {
   const { t } = ctx;
   // Who looks at the advancement has conflicts and blocks before them already.
-  const decide = ctx.ui.panel === "advance" ? [] : [...conflicts(ctx, view), ...blocks(ctx, view)];
-  const cards = [...decide, ...proposalCards(ctx, view), ...started(ctx, view)];
+  const decide = [...conflicts(ctx, view), ...blocks(ctx, view)];
+  const here = ctx.ui.panel === "advance" && decide.length > 0;
+  const cards = [...(here ? [] : decide), ...proposalCards(ctx, view), ...started(ctx, view)];
   return [
     h("h2", { key: "head" }, t("common.needs_you")),
     cards.length === 0
-      ? h("p", { class: "soft", key: "none" }, t("office.nothing_waits"))
+      ? h("p", { class: "soft", key: "none" }, t(here ? "office.waits_here" : "office.nothing_waits"))
       : h("ul", { class: "cards", key: "cards" }, cards),
     programme(ctx),
   ];
