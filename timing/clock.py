@@ -18,14 +18,12 @@ from drivers.records import ClockReading, DeviceStatus, Impulse, Passing, Record
 from timing.clock_bounds import Sample, Segment
 from timing.clock_fit import PARTS_PER_BILLION, ClockFit, Quality, divide_up
 from timing.clock_history import (
-    EARLY_SPREADS,
-    LATE_MARGIN_US,
-    LATE_SPREADS,
     STEP_MARGIN_US,
     STRETCHES_KEPT,
     ClockHistory,
     Stretch,
     arrives_promptly,
+    margins,
 )
 from timing.core.clockfit import Line, fit_line
 from timing.units import MICROSECONDS_PER_MILLISECOND, MICROSECONDS_PER_SECOND
@@ -94,7 +92,7 @@ class DeviceClock:
 
     def _was_set_now(self) -> None:
         """The suspects are the first records of a new segment; what was before stays as a stretch of the past."""
-        self._past.append(Stretch(self.fit(), self._segment.first_us, self._segment.last_us))
+        self._past.append(self._present())
         del self._past[: -(STRETCHES_KEPT - 1)]
         self._before, self._segment = self._segment, self._new_segment(by_lateness=self._suspects_late)
         suspects, self._suspects = self._suspects, []
@@ -216,12 +214,14 @@ class DeviceClock:
     def _doubts(self, sample: Sample, fit: ClockFit) -> tuple[bool, bool]:
         """Whether the fit makes the sample impossible, and whether it is suspiciously late."""
         expected_us = fit.race_us(sample.device_us) - sample.device_us
-        believed_us = fit.uncertainty_at(sample.device_us) + STEP_MARGIN_US
+        uncertainty_us = fit.uncertainty_at(sample.device_us)
         if fit.quality == "round_trip":
+            believed_us = uncertainty_us + STEP_MARGIN_US
             before_asked = sample.floor_us is not None and sample.floor_us > expected_us + believed_us
             return before_asked or sample.ceiling_us < expected_us - believed_us, False
         late_us = sample.ceiling_us - self._device.transport_delay_us - expected_us
-        return late_us < -EARLY_SPREADS * believed_us, late_us > LATE_SPREADS * believed_us + LATE_MARGIN_US
+        early_us, late_most_us = margins(fit, uncertainty_us)
+        return late_us < -early_us, late_us > late_most_us
 
     def _was_set(self) -> bool:
         if not self._suspects_late:
@@ -259,8 +259,11 @@ class DeviceClock:
 
     def history(self) -> ClockHistory:
         """The present fit with the stretches before the clock was set."""
-        present = Stretch(self.fit(), self._segment.first_us, self._segment.last_us)
-        return ClockHistory((*self._past, present))
+        return ClockHistory((*self._past, self._present()))
+
+    def _present(self) -> Stretch:
+        segment = self._segment
+        return Stretch(self.fit(), segment.first_us, segment.last_us, segment.by_lateness)
 
     def placed(self, device_us: int, received_us: int, *, backlog: bool = False) -> tuple[int, int]:
         """Race µs of a device stamp, never later than its arrival, and the ± that the clock's setting leaves open."""

@@ -8,6 +8,8 @@ A clock that is set in mid-race has two fits, and a stamp alone does not say und
 | its time by a fit lies outside the stretch over which that fit can have held, or after its arrival | not of that one |
 | several stretches are left | of the later one, ± the way to the farthest other one |
 | it arrived later than usual, and nothing has fitted since | told late, or the clock was set back: ± its lateness |
+| only late arrivals said that the clock was set back, less than a minute ago | ± the way to the time without that |
+| the stretch rests on a few arrivals, and the next one is earlier | ± the way to the time by the next one |
 | its time lies after its arrival | the clock was set forward: its arrival, ± the time since a record last fitted |
 
 Records from a box's memory (`backlog`) arrive whenever: their arrival says only that they are not younger.
@@ -30,6 +32,14 @@ LATE_MARGIN_US: Final = 20_000
 """Later than this, beside LATE_SPREADS of the ±, is more than a busy network."""
 ROUGH_US: Final = 5_000
 """A past stretch with a worse fit says so for each of its stamps: the heat tells only of the present fits."""
+FEW_SAMPLES: Final = 8
+"""Bounds on which a fit knows neither its ± nor the jitter. As long as it rests on fewer:"""
+LATE_AT_MOST_US: Final = 300_000
+"""later than this is no network's delay;"""
+EARLY_AT_MOST_US: Final = 600_000
+"""no first arrival was later than this."""
+PROVEN_AFTER_US: Final = 60_000_000
+"""So long nothing holds up each and every record by the same time."""
 STRETCHES_KEPT: Final = 8
 EXACT_BELOW: Final = 2**62
 """A product up to here is exact in int64; a larger one (a clock that is nonsense) is left to Python's integers."""
@@ -44,6 +54,18 @@ class Stretch(msgspec.Struct, frozen=True):
     fit: ClockFit
     first_us: int
     last_us: int
+    by_lateness: bool = False
+    """Whether only late arrivals say that the clock was set before it; else the fit before it was impossible."""
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it cannot have been a line that held everything up."""
+        return not self.by_lateness or self.last_us - self.first_us >= PROVEN_AFTER_US
+
+    @property
+    def is_hardly_known(self) -> bool:
+        """Whether all of its arrivals may have been late: then what came next was on time, and no clock was set."""
+        return self.fit.quality == "one_way" and self.fit.samples < FEW_SAMPLES
 
 
 class Instants(NamedTuple):
@@ -69,7 +91,7 @@ class ClockHistory(msgspec.Struct, frozen=True):
         if len(self.stretches) == 1 and present.fit.quality != "none":
             race_us = present.fit.race_us(device_us)
             late_us = arrived_us - race_us
-            early_us, late_most_us = _margins(present.fit)
+            early_us, late_most_us = margins(present.fit, present.fit.uncertainty_us)
             if late_us >= -early_us and (backlog or late_us <= late_most_us):
                 return race_us, 0
         found = self.of(
@@ -93,7 +115,7 @@ class ClockHistory(msgspec.Struct, frozen=True):
     ) -> Instants:
         """What the arrivals say against the present stretch, as long as nothing has fitted it since."""
         present = self.stretches[-1]
-        early_us, late_most_us = _margins(present.fit)
+        early_us, late_most_us = margins(present.fit, present.fit.uncertainty_us)
         late_us = arrived_us - race_us
         since_us = np.maximum(0, arrived_us - present.last_us)
         late = (late_us > late_most_us) & ~backlog & (since_us > 0)
@@ -109,7 +131,7 @@ class ClockHistory(msgspec.Struct, frozen=True):
         times = np.stack([fit_column(one.fit, device_us) for one in self.stretches])
         feasible, prompt = np.zeros(times.shape, np.bool_), np.zeros(times.shape, np.bool_)
         for index, one in enumerate(self.stretches):
-            early_us, late_most_us = _margins(one.fit)
+            early_us, late_most_us = margins(one.fit, one.fit.uncertainty_us)
             from_us = self.stretches[index - 1].last_us if index else -FAR_US
             until_us = self.stretches[index + 1].first_us if index + 1 < count else FAR_US
             late_us = arrived_us - times[index]
@@ -125,21 +147,32 @@ class ClockHistory(msgspec.Struct, frozen=True):
         race_us: Int64Array = times[chosen, columns]
         doubt_us = np.where(candidates, np.abs(times - race_us), 0).max(axis=0)
         doubt_us[none] = np.abs(arrived_us - race_us)[none]
+        for index, one in enumerate(self.stretches):
+            # A last stretch that is not proven may be the one before it, only late; a stretch of few arrivals may be
+            # the one after it, late.
+            late_back = index == count - 1 and not one.is_proven
+            neighbour = index - 1 if late_back else index + 1
+            if late_back or (index < count - 1 and one.is_hardly_known):
+                own = chosen == index
+                doubt_us[own] = np.maximum(doubt_us, np.abs(times[index] - times[neighbour]))[own]
         rough_us = np.array([one.fit.uncertainty_us for one in self.stretches], np.int64)
         rough_us[-1] = 0
         rough_us[rough_us < ROUGH_US] = 0
         return race_us, np.maximum(doubt_us, rough_us[chosen])
 
 
-def _margins(fit: ClockFit) -> tuple[int, int]:
+def margins(fit: ClockFit, uncertainty_us: int) -> tuple[int, int]:
     """How much before and after its time by a fit a record may arrive and say nothing against it, µs."""
-    believed_us = fit.uncertainty_us + STEP_MARGIN_US
-    return EARLY_SPREADS * believed_us, LATE_SPREADS * believed_us + LATE_MARGIN_US
+    believed_us = uncertainty_us + STEP_MARGIN_US
+    early_us, late_us = EARLY_SPREADS * believed_us, LATE_SPREADS * believed_us + LATE_MARGIN_US
+    if fit.samples >= FEW_SAMPLES:
+        return early_us, late_us
+    return min(early_us, EARLY_AT_MOST_US), min(late_us, LATE_AT_MOST_US)
 
 
 def arrives_promptly(fit: ClockFit, late_us: int) -> bool:
     """Whether a record that arrives `late_us` after its time by a fit says that the fit holds."""
-    early_us, late_most_us = _margins(fit)
+    early_us, late_most_us = margins(fit, fit.uncertainty_us)
     return -early_us <= late_us <= late_most_us
 
 

@@ -21,8 +21,8 @@ nobody may have. The rules that follow:
 How a passing is told to come from the unit's memory (`backlog`), as nothing in it says so: until the first live passing
 of a connection, it is backlog when its time lies before the first status of the connection. If the unit is stopped or
 does not answer, backlog ends with the first pause of 2 s, because memory is sent without pauses. Backlog too is what
-had to wait: a passing that came after a damaged copy of itself, and those that waited in the unit behind one that was
-acknowledged late.
+had to wait: a passing that came after a damaged copy of itself, one that is older than the unit's time by the last
+status, and those that waited in the unit behind one that was acknowledged late.
 """
 
 from collections import OrderedDict, deque
@@ -53,8 +53,12 @@ CLOCK_SET_US: Final = 10_000_000
 """Status times are whole seconds, and an answer may be late: a larger jump is a clock that was set."""
 REPEATED_WITHIN_US: Final = 2_500_000
 """Units repeat after 1 to 2 s: a passing this soon after a damaged line may be its second try."""
-PROMPT_US: Final = 20_000
+PROMPT_US: Final = 100_000
 """An acknowledgement later than this kept the passings behind its own waiting."""
+WAITED_US: Final = 250_000
+"""A passing this much older than the unit's time has waited: a first datagram that was lost leaves no other trace."""
+WAITED_AT_MOST_US: Final = 30_000_000
+"""More than that is no queue but a clock that was set since the last status."""
 UNSURE_AT_MOST: Final = 16
 REMEMBERED_LINES: Final = 256
 """Only the last line can come again; over UDP a late datagram may bring one that is a little older."""
@@ -166,6 +170,20 @@ class _Queue:
         self._freed_us: int | None = None
         self._freed_late = False
         self._held_waited = False
+        self._shown: tuple[int, int] | None = None
+
+    def shows(self, status_us: int, now_us: int) -> None:
+        """The unit's time, cut to whole seconds, as it is known at `now_us`; 0 says nothing: stopped, or midnight."""
+        if status_us:
+            self._shown = status_us, now_us
+
+    def _is_old(self, device_us: int, now_us: int) -> bool:
+        if self._shown is None:
+            return False
+        status_us, received_us = self._shown
+        # At least so late is it at the unit: a status is cut, and was on its way.
+        age_us = (status_us + now_us - received_us - device_us + DAY_US // 2) % DAY_US - DAY_US // 2
+        return WAITED_US < age_us < WAITED_AT_MOST_US
 
     def damaged(self, now_us: int) -> None:
         """A line came damaged: the unit will repeat it."""
@@ -176,11 +194,11 @@ class _Queue:
         first_try = isinstance(record, Passing | Impulse) and not self._held_waited
         self._freed_us, self._freed_late = now_us, not first_try or now_us - record.received_us > PROMPT_US
 
-    def waited(self, now_us: int) -> bool:
+    def waited(self, device_us: int, now_us: int) -> bool:
         """A passing came now that the unit will hold: whether it had to wait for that."""
         repeated = self._damaged_us is not None and now_us - self._damaged_us <= REPEATED_WITHIN_US
         freed = self._freed_late and self._freed_us is not None and now_us - self._freed_us < CROSSING_US
-        self._held_waited = repeated or freed
+        self._held_waited = repeated or freed or self._is_old(device_us, now_us)
         return self._held_waited
 
 
@@ -290,7 +308,7 @@ class ThbcSession:
         self._seen[parsed.line] = None
         if len(self._seen) > REMEMBERED_LINES:
             self._seen.popitem(last=False)
-        waited = self._queue.waited(record.received_us)
+        waited = self._queue.waited(record.device_us, record.received_us)
         if self._backlog.covers(record.device_us, now_us) or waited:
             record = msgspec.structs.replace(record, backlog=True)
         # The unit has gone on: an ACK for what it repeated before would be taken for this passing.
@@ -330,6 +348,7 @@ class ThbcSession:
     def _take_status(self, status: DeviceStatus, status_us: int, now_us: int) -> DeviceStatus:
         """At midnight a running unit shows 00:00'00 too, but not twice 5 s apart."""
         self._backlog.note_clock(status_us, now_us)
+        self._queue.shows(status_us, now_us)
         self._zero_times = self._zero_times + 1 if status_us == 0 else 0
         if self._zero_times < 2:
             return status

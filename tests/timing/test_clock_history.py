@@ -56,11 +56,49 @@ def test_stamps_before_and_after_a_clock_was_set_are_both_right(clock: str, step
     box.ahead_us += step_us
     after_us = before_us + 5 * SECOND_US
     after = box.says(after_us)
-    box.rides(66, 90)
+    box.rides(66, 140)
     for told, true_us in ((before, before_us), (after, after_us)):
         race_us, doubt_us = box.placed(told)
         assert race_us == pytest.approx(true_us, abs=2_500)
         assert doubt_us == 0
+
+
+def test_a_clock_set_back_is_for_a_minute_told_from_a_slow_line_by_nothing_and_says_so() -> None:
+    box = Box()
+    box.rides(0, 60)
+    box.ahead_us -= 500_000
+    box.rides(60, 90)
+    true_us = START_US + 90 * SECOND_US
+    told = box.says(true_us)
+    race_us, doubt_us = box.placed(told)
+    assert race_us == pytest.approx(true_us, abs=2_500)
+    assert doubt_us == pytest.approx(500_000, abs=3_000)
+    box.rides(91, 125)
+    assert box.placed(told)[1] == 0
+
+
+@pytest.mark.parametrize("step_us", [-1_946_000, 700_000])
+def test_a_clock_set_when_it_was_hardly_known_is_noticed_all_the_same(step_us: int) -> None:
+    """The soak's: five passings within a second, then somebody set it. The ± of half a second hid that."""
+    box = Box()
+    for number in range(5):
+        first = box.says(START_US + number * 5_000)
+    box.ahead_us += step_us
+    box.rides(25, 100)
+    later = box.says(START_US + 100 * SECOND_US)
+    assert box.clock.segment != Box().clock.segment
+    assert box.placed(first)[0] == pytest.approx(START_US + 20_000, abs=2_500)
+    assert box.placed(later)[0] == pytest.approx(START_US + 100 * SECOND_US, abs=2_500)
+
+
+def test_first_arrivals_that_all_came_late_are_uncertain_by_what_the_next_ones_show() -> None:
+    """The soak's: the first five datagrams of a day were repeats, 1.65 s late."""
+    box = Box()
+    told = [box.says(START_US + second * SECOND_US // 8, late_us=1_650_000) for second in range(5)]
+    box.rides(9, 60)
+    for number, one in enumerate(told):
+        race_us, doubt_us = box.placed(one)
+        assert abs(race_us - (START_US + number * SECOND_US // 8)) <= doubt_us + 2_500
 
 
 def test_a_late_passing_is_uncertain_by_its_lateness_until_the_next_one_shows_that_nothing_was_set() -> None:

@@ -311,7 +311,7 @@ def test_what_waited_in_the_unit_says_nothing_about_delays() -> None:
     """A second try after damage, and those behind a passing that was acknowledged late, came late: no clock was set."""
     venue = Venue().connect()
     venue.say(venue.status())
-    first, second, third, fourth = (venue.rider(refid) for refid in (1, 2, 3, 4))
+    first, second, third = (venue.rider(refid) for refid in (1, 2, 3))
     venue.now_us += SECOND // 100
     assert backlog(venue.say(first)) == [("1", False)]
     venue.now_us += SECOND
@@ -321,7 +321,13 @@ def test_what_waited_in_the_unit_says_nothing_about_delays() -> None:
     assert backlog(venue.say(third)) == [("3", True)]
     assert venue.sync_disk() == 1
     venue.now_us += SECOND
-    assert backlog(venue.say(fourth)) == [("4", False)]
+    assert backlog(venue.say(venue.rider(4))) == [("4", False)]
+    assert venue.sync_disk() == 1
+    venue.now_us += SECOND
+    lost = venue.rider(5)
+    venue.now_us += 1_500_000
+    venue.say(venue.status())
+    assert backlog(venue.say(lost)) == [("5", True)], "its first datagram was lost, and nothing else tells"
 
 
 def test_a_good_passing_ends_the_row() -> None:
