@@ -186,7 +186,7 @@ def _rows(what: str, ridden: Ridden) -> list[Row]:
     return [
         Row(
             f"wire byte → changed DOM in Chromium, {what}, p50 / p99 of {len(ridden.dom_ms)}",
-            f"{d50:.1f} / {d99:.1f} ms, of it after the floor {b50:.1f} / {b99:.1f} (clocks ± {ridden.uncertainty_ms:.1f})",
+            f"{d50:.1f} / {d99:.1f} ms (clocks ± {ridden.uncertainty_ms:.1f}); after floor {b50:.1f} / {b99:.1f} ms",
             f"{m50:.2f} / {m99:.2f} ms (the same passings at an MQTT subscriber)",
             f"{d50 / m50:.1f} / {d99 / m99:.1f}",
             f"p99 ≤ {TARGET_MS:g} ms",

@@ -17,7 +17,7 @@ from timing.control.console.roles import screens_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = 15.0
+SPEED = 10.0
 SCRIPT = """
 name = "Tokyo 2020: reads missed in a first round too"
 extends = "faulty-reads"
@@ -39,7 +39,7 @@ ROWS = "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.innerText.
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def day(state: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RaceDay]:
-    """A race day, fifteen times as fast, whose final A has missed, double and false reads."""
+    """A race day, ten times as fast, whose final A has missed, double and false reads."""
     folder = tmp_path_factory.mktemp("day")
     (folder / "script.toml").write_text(SCRIPT, "utf-8")
     async with RaceDay(folder, state, str(folder / "script.toml"), SPEED) as running:
@@ -70,7 +70,7 @@ async def open_heat(operator: Person, heat: str) -> None:
 
 
 async def arm(operator: Person) -> None:
-    """The field may come: the rig rides, and its gun falls half a second later."""
+    """The field may come: the rig rides, and its gun falls less than a second later."""
     await operator.press("a")
     await operator.sees(".said", "Taken: arm")
 
