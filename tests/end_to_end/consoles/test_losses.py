@@ -19,7 +19,7 @@ from tests.timing.control.console.browser.ridden import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = 6.0
+SPEED = 8.0
 HEAT = "final-a"
 TOLD_WITHIN_S = 2.0
 BACK_WITHIN_S = 2.0
@@ -112,7 +112,7 @@ WORDS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def day(state: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RaceDay]:
-    """A race day, six times as fast: a heat lasts long enough to lose and regain all three."""
+    """A race day, eight times as fast: a heat lasts long enough to lose and regain all three."""
     async with RaceDay(tmp_path_factory.mktemp("day"), state, "tokyo2020-men-keirin", SPEED) as running:
         yield running
 

@@ -1,12 +1,10 @@
 """A championship's heats run from the consoles: real boxes' bytes, core, broker and browsers, and keyboards alone."""
 
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
@@ -354,10 +352,8 @@ async def test_a_role_may_neither_open_nor_order_nor_publish_what_is_not_its_own
     # Whoever has the console's own user of the broker is no better off: the ACL lets it order, and the core decides.
     before = await day.published("heats/qf-2/start")
     forged = json.dumps(before | {"seq": 10**9, "starters": []})
-    # Mosquitto may hang up on who publishes what it may not.
-    with contextlib.suppress(aiomqtt.MqttError):
-        async with day.connected(CONSOLE) as forger:
-            await forger.publish(f"{day.base}/heats/qf-2/start", forged, qos=1, retain=True)
+    async with day.connected(CONSOLE) as forger:
+        await forger.publish(f"{day.base}/heats/qf-2/start", forged, qos=0, retain=True)
     order = {"id": "forged", "actor": "nobody", "role": "judge", "action": {"type": "confirm"}, "heat": "qf-2"}
     reply = await day.order_as(CONSOLE, order)
     assert (reply["id"], reply["accepted"]) == ("forged", False)
