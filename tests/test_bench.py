@@ -8,7 +8,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LEAST_ROWS = 20
-SECONDS = 120
+SECONDS = 240
 
 
 def test_the_quick_run_prints_one_whole_table(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def _live(quick: bool) -> list[Row]:
 def _dom(quick: bool) -> list[Row]:
     from tests.bench import bench_dom
 
-    return bench_dom.run(race_s=12.0, field_s=4.0, screens=5) if quick else bench_dom.run()
+    return bench_dom.run(race_s=6.0, field_s=2.0, screens=5) if quick else bench_dom.run()
 
 
 def _core(quick: bool) -> list[Row]:

@@ -22,7 +22,7 @@ from timing.journal import JournalReader
 from timing.race.events import Command, decode_event
 
 BASE = f"velodrome/{MEET}"
-WAIT_S = 15.0
+WAIT_S = 40.0
 REPOSITORY = Path(__file__).parents[3]
 OPEN = {"type": "open_heat", "heat": "final-a"}
 

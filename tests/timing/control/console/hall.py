@@ -24,7 +24,7 @@ from timing.app import Service
 from timing.control.console.job import DEMO_ROLES, Job
 from timing.control.console.server import serve
 
-WAIT_S = 15.0
+WAIT_S = 40.0
 PASSWORD = "turn left"
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 HASH = CHEAP.hash(PASSWORD)

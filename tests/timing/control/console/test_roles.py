@@ -16,7 +16,7 @@ from timing.control.messages import CommandReply
 from timing.race import actions
 from timing.race.permits import PERMITTED, ROLES
 
-WAIT_S = 10.0
+WAIT_S = 40.0
 ORDERS: dict[str, dict[str, Any]] = {
     "open_heat": {"heat": "final-a"},
     "arm": {},

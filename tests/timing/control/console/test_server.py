@@ -28,7 +28,7 @@ from timing.control.console.sockets import address_of, open_socket
 from timing.control.console.stream import PENDING_BYTES
 
 MakeHall = Callable[[], Hall]
-WAIT_S = 20.0
+WAIT_S = 40.0
 
 
 # -- the address ---------------------------------------------------------------------------------------------------

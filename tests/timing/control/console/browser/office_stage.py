@@ -20,7 +20,7 @@ from timing.race.competition.actions import CompetitionAction, IssueCommunique
 from timing.race.competition.communiques import CommuniqueRegister
 from timing.race.competition.schedule import PlannedHeat, schedule
 
-WAIT_S = 10.0
+WAIT_S = 40.0
 NOW_US = 1_628_316_000_000_000
 """15:00 of 7 August 2021 at Izu."""
 SESSION = {"id": "1", "name": "Saturday afternoon", "starts_us": NOW_US}

@@ -38,7 +38,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 STATIC = Path(__file__).parents[5] / "timing" / "control" / "console" / "static"
-SOON_MS = 10_000
+SOON_MS = 30_000
 SIZES = ((1024, 768), (1440, 900), (1920, 1080))
 
 
