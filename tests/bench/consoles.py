@@ -35,6 +35,8 @@ ARGUMENTS = (
 ROLE = "operator"
 SIZE = (1440, 900)
 HANDSHAKES = 50
+CROWD_NICE = 10
+"""Nobody times on the machines that these stand for."""
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 WATCH = """() => {
@@ -128,7 +130,9 @@ class ConsoleStand:
         host, _, port = address.removeprefix("http://").rstrip("/").partition(":")
         cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
         arguments = (host, port, cookie, str(self._screens - 1), str(self._report))
-        self._crowd = await asyncio.to_thread(Program, self._folder, "crowd", "tests.bench.crowd", *arguments)
+        self._crowd = await asyncio.to_thread(
+            Program, self._folder, "crowd", "tests.bench.crowd", *arguments, nice=CROWD_NICE
+        )
         self._playwright = await async_playwright().start()
         try:
             self._browser = await self._playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))

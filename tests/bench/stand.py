@@ -48,10 +48,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def niced(command: list[str], nice: int) -> list[str]:
+    """The command with a priority as systemd's Nice= gives it; who may not go below 0 stays where he is."""
+    return ["nice", "-n", str(nice), *command] if nice else command
+
+
 class Mosquitto:
     """Debian's broker on a port of its own, without Nagle's delay as deploy/ sets it up."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nice: int = 0) -> None:
         program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if program is None:
             raise StandError("the benchmarks need the Mosquitto broker: install it (Debian: apt-get install mosquitto)")
@@ -66,7 +71,7 @@ class Mosquitto:
         )
         self._log = folder / "mosquitto.log"
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
+            self._process = subprocess.Popen(niced([program, "-c", str(config)], nice), stdout=log, stderr=log)
         self._wait_until_open()
 
     def _wait_until_open(self) -> None:
@@ -203,12 +208,12 @@ class Decoder:
 class Program:
     """A process of the stand (`python -m MODULE ARGUMENTS`) that prints `ready` when it is."""
 
-    def __init__(self, folder: Path, name: str, module: str, *arguments: str) -> None:
+    def __init__(self, folder: Path, name: str, module: str, *arguments: str, nice: int = 0) -> None:
         self.name = name
         self._errors = folder / f"{name}.stderr"
         with self._errors.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                niced([sys.executable, "-m", module, *arguments], nice),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=REPOSITORY,
@@ -245,19 +250,30 @@ def scratch() -> Iterator[Path]:
 class ServiceStand:
     """Broker, decoders, subscriber and a running service for one setup. An async context manager."""
 
-    def __init__(self, folder: Path, setup: Setup, speed: float = 1.0, topics: tuple[str, ...] = ("passing",)) -> None:
-        """`setup`: its P3 devices get ptys, all others are dropped. `speed`: of the host's clock."""
+    def __init__(
+        self,
+        folder: Path,
+        setup: Setup,
+        speed: float = 1.0,
+        topics: tuple[str, ...] = ("passing",),
+        nice: int = 0,
+    ) -> None:
+        """`setup`: its P3 devices get ptys, all others are dropped. `speed`: of the host's clock.
+
+        `nice`: the priority of service and broker.
+        """
         self.folder = folder
         self.journal = folder / "meet.journal"
         clock = HostClock()
         self.clock = HostClock(msgspec.structs.replace(clock.anchor, speed=speed))
-        self.mosquitto = Mosquitto(folder)
+        self.mosquitto = Mosquitto(folder, nice)
         boxes = [device for device in setup.meet.devices if device.protocol == "p3"]
         self.decoders = {box.loop or box.id: Decoder(folder, box.id, self.clock) for box in boxes}
         devices = tuple(self._on_pty(box) for box in boxes)
         meet = msgspec.structs.replace(setup.meet, devices=devices, broker=self.mosquitto.broker)
         self.setup = msgspec.structs.replace(setup, meet=meet)
         self._topics = topics
+        self._nice = nice
         self._understood = 0
         self._passings: dict[str, list[int]] = {device.id: [] for device in devices}
         self._rows: dict[str, list[str]] = {device.id: [] for device in devices}
@@ -285,6 +301,7 @@ class ServiceStand:
             str(setup_file),
             str(self.journal),
             str(anchor_file),
+            nice=self._nice,
         )
         for decoder in self.decoders.values():
             async with asyncio.timeout(START_TIMEOUT_S):

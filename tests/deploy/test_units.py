@@ -12,6 +12,7 @@ from timing.cli import app
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "systemd" / "velodrome.service"
 CONSOLE_UNIT = DEPLOY / "systemd" / "velodrome-console.service"
+BROKER_DROP_IN = DEPLOY / "systemd" / "mosquitto.service.d" / "velodrome.conf"
 ENVIRONMENT = DEPLOY / "systemd" / "service.env"
 RULES = DEPLOY / "udev" / "99-velodrome.rules"
 GUIDE = DEPLOY / "README.md"
@@ -106,6 +107,12 @@ def test_the_consoles_are_a_service_of_their_own_behind_the_timing() -> None:
     assert service["Restart"] == "always"
     assert "SupplementaryGroups" not in service, "no serial port"
     assert service["User"] != unit()["Service"]["User"]
+
+
+def test_the_broker_comes_back_as_quickly_as_the_service_and_goes_as_early() -> None:
+    broker, service = unit(BROKER_DROP_IN)["Service"], unit()["Service"]
+    for key in ("Restart", "RestartSec", "Nice", "CPUWeight"):
+        assert broker[key] == service[key]
 
 
 def test_udev_gives_each_box_a_stable_name_by_its_serial_number() -> None:

@@ -24,6 +24,8 @@ RING_BYTES: Final = 16 * 1024 * 1024
 """A browser that was away for shorter than this goes on where it was."""
 PENDING_BYTES: Final = 4 * 1024 * 1024
 """A browser that has not read so much gets a snapshot instead."""
+GATHER_S: Final = 0.008
+"""The parts of one picture of a race come one by one; so long after the first they go to all browsers in one piece."""
 SEND_TIMEOUT_S: Final = 20.0
 """A browser that takes nothing for so long is gone."""
 HEADERS: Final = (
@@ -48,7 +50,12 @@ class Browser:
         self.closed = False
 
     def push(self, event: bytes) -> None:
-        """One more event to send."""
+        """One more event to send, and now."""
+        self.put(event)
+        self.wake()
+
+    def put(self, event: bytes) -> None:
+        """One more event to send with the next that is pushed, or when the stream is woken."""
         if not self._behind:
             self._waiting.append(event)
             self._waiting_bytes += len(event)
@@ -56,7 +63,11 @@ class Browser:
                 self._waiting.clear()
                 self._behind = True
                 log.info("slow_browser", audience=self._audience.name)
-        self._work.set()
+
+    def wake(self) -> None:
+        """Send what waits."""
+        if self._waiting or self._behind:
+            self._work.set()
 
     def close(self) -> None:
         """End the stream; the browser will ask again."""
@@ -94,6 +105,7 @@ class Audience:
         self._ring: deque[tuple[int, bytes]] = deque()
         self._ring_bytes = 0
         self._snapshot: tuple[int, bytes] | None = None
+        self._gathering: asyncio.TimerHandle | None = None
 
     def change(self, topic: str, payload: bytes, fields: Fields) -> None:
         """A topic has a new payload: as JSON, and decoded."""
@@ -102,19 +114,22 @@ class Audience:
         self._topics[topic] = _one_line(payload)
         name = msgspec.json.encode(topic)
         if patch is None:
-            self._send("delta", b'{"n":%d,"topic":%s,"payload":%s}', name, self._topics[topic])
+            self._put("delta", b'{"n":%d,"topic":%s,"payload":%s}', name, self._topics[topic])
         else:
-            self._send("delta", b'{"n":%d,"topic":%s,"patch":%s}', name, patch)
+            self._put("delta", b'{"n":%d,"topic":%s,"patch":%s}', name, patch)
+        self._gather()
 
     def remove(self, topic: str) -> None:
         """A topic is gone."""
         if self._topics.pop(topic, None) is not None:
             del self._decoded[topic]
-            self._send("delta", b'{"n":%d,"topic":%s,"payload":null}', msgspec.json.encode(topic))
+            self._put("delta", b'{"n":%d,"topic":%s,"payload":null}', msgspec.json.encode(topic))
+            self._gather()
 
     def passing(self, payload: bytes) -> None:
-        """Passings came."""
-        self._send("passing", b'{"n":%d,"payload":%s}', _one_line(payload))
+        """Passings came. Nothing is waited for with them."""
+        self._put("passing", b'{"n":%d,"payload":%s}', _one_line(payload))
+        self._wake()
 
     def tell(self, event: bytes) -> None:
         """Something without a number, to everybody who is here now."""
@@ -148,14 +163,26 @@ class Audience:
         data = b'{"n":%d,"topics":{%s},%s' % (self._number, self._snapshot[1], state[1:])
         return event_bytes("snapshot", data, self._id(self._number))
 
-    def _send(self, kind: str, form: bytes, *parts: bytes) -> None:
+    def _gather(self) -> None:
+        if self.browsers and self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._wake)
+
+    def _wake(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        for browser in self.browsers:
+            browser.wake()
+
+    def _put(self, kind: str, form: bytes, *parts: bytes) -> None:
         self._number += 1
         event = event_bytes(kind, form % (self._number, *parts), self._id(self._number))
         self._ring.append((self._number, event))
         self._ring_bytes += len(event)
         while len(self._ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
             self._ring_bytes -= len(self._ring.popleft()[1])
-        self.tell(event)
+        for browser in self.browsers:
+            browser.put(event)
 
     def _id(self, number: int) -> bytes:
         return f"{self._run}.{self.name}.{number}".encode()

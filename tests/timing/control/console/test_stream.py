@@ -8,6 +8,7 @@ import aiomqtt
 import pytest
 
 from tests.timing.control.console.hall import Hall, Stream
+from timing.control.console.hub import Hub
 
 OPEN = {"type": "open_heat", "heat": "final-a"}
 ARM = {"type": "arm"}
@@ -241,3 +242,24 @@ async def test_passings_come_once_even_if_the_core_repeats_them(hall: Hall) -> N
         async with hall.browser() as later, later.events() as second:
             first = await second.first("snapshot")
             assert [one["read"] for one in first["passings"]] == ["1:0", "1:1", "2:0", "3:0"]
+
+
+async def test_the_parts_of_one_picture_leave_together_and_a_passing_takes_them_along_at_once() -> None:
+    hub = Hub()
+    officials = hub.audiences["officials"]
+    browser = officials.join("", lambda: True)
+    await browser.take()
+
+    def say(name: str, seq: int, topic: str = "", **fields: Any) -> None:
+        body = {"schema": f"velodrome/{name}/1", "seq": seq, "generated_us": seq, **fields}
+        hub.feed.take(topic or name, json.dumps(body).encode(), False)
+
+    say("order", 1, "heats/r1-1/order")
+    say("splits", 2, "heats/r1-1/splits")
+    assert (await browser.take()).count(b"event: delta") == 2
+    say("order", 3, "heats/r1-1/order")
+    say("passing", 4, passings=[])
+    taking = asyncio.create_task(browser.take())
+    await asyncio.sleep(0)
+    assert taking.done(), "no time passes"
+    assert [part.split(b"\n")[0] for part in taking.result().split(b"event: ")[1:]] == [b"delta", b"passing"]

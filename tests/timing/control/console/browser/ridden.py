@@ -185,10 +185,14 @@ class Person:
         return person
 
     async def press(self, *keys: str) -> None:
-        """Keys one after the other, each after the screen has drawn what the one before did."""
+        """Keys one after the other, each after the screen has drawn what the one before did.
+
+        A line that was sent takes no keys before the core has answered: it is waited for.
+        """
         for key in keys:
             await self.page.keyboard.press(key)
             await self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+            await self.page.locator(".question-line[aria-busy=true]").wait_for(state="detached", timeout=SOON_MS)
 
     async def type(self, text: str) -> None:
         """Text into the line that has the cursor, in place of what stands there."""

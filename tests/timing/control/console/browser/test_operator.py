@@ -1,5 +1,6 @@
 """The timing operator's screen: a heat run by keys alone, and what the screen says when something is wrong."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -131,6 +132,34 @@ async def test_a_heat_is_opened_started_stopped_and_restarted_by_keys_alone_and_
         await operator.sees(".top-state", "Attempt 2")
         await operator.sees(".field tr.out", "DSQ")
         assert operator.faults == []
+
+
+async def test_a_line_that_was_sent_takes_no_keys_before_the_core_has_answered(watched: WatchedOffice) -> None:
+    async with stage() as here:
+        page = await here.show("operator", missing_a_read(watched, "sprint"))
+        answered = asyncio.Event()
+        sent: list[dict[str, Any]] = []
+
+        async def take(route: Any) -> None:
+            sent.append(route.request.post_data_json)
+            await answered.wait()
+            await route.fulfill(json={"accepted": False, "reason": "Somebody was quicker.", "journal_id": 12})
+
+        await page.route("**/commands", take)
+        line = page.locator(".question-line")
+        await press(page, "l")
+        await page.keyboard.type("5")
+        await press(page, "Enter")
+        await expect(line).to_have_attribute("aria-busy", "true")
+        await expect(line).to_contain_text("Waiting for the core")
+        await press(page, "7", "Enter", "a")
+        await expect(page.locator("#line-input")).to_have_value("5")
+
+        answered.set()
+        await expect(line).to_contain_text("Somebody was quicker.")
+        await press(page, "6")
+        assert [one["action"]["type"] for one in sent] == ["lap_counter"]
+        await expect(page.locator("#line-input")).not_to_have_value("5")
 
 
 async def test_a_missed_read_is_accepted_and_another_rejected_with_one_key(watched: WatchedOffice) -> None:

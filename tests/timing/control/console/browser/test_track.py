@@ -123,7 +123,8 @@ async def draw_map(page: Page) -> None:
         const store = createStore();
         document.body.innerHTML = '<div id="map"></div>';
         window.stream = { play: (kind, data) => { store.apply({ kind, ...data }); window.draw(); } };
-        window.draw = () => patch(document.getElementById("map"), trackMap({ store, t }, { width: 900, height: 520 }));
+        const ctx = { store, t, drawn: new Set() };
+        window.draw = () => patch(document.getElementById("map"), trackMap(ctx, { width: 900, height: 520 }));
         }"""
     )
 

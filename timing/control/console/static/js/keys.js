@@ -110,6 +110,7 @@ export function createKeys({ t, redraw, blocked = () => false }) {
   async function finish(one) {
     danger = null;
     one.busy = true;
+    redraw();
     const wrong = await one.submit(one.value);
     one.busy = false;
     if (typeof wrong === "string") refuse(one, wrong);
@@ -210,12 +211,17 @@ export function createKeys({ t, redraw, blocked = () => false }) {
     );
   }
 
+  function lineHint(one) {
+    if (one.busy) return { text: t("common.line_sent") };
+    return one.wrong ? { text: one.wrong, bad: true } : (one.hint?.(one.value) ?? null);
+  }
+
   function questionLine() {
     const one = question;
-    const hint = one.wrong ? { text: one.wrong, bad: true } : (one.hint?.(one.value) ?? null);
+    const hint = lineHint(one);
     return h(
       "div",
-      { class: "question-line", key: one.id },
+      { class: "question-line", key: one.id, "aria-busy": String(one.busy) },
       h("label", { for: "line-input" }, one.label),
       h("input", {
         id: "line-input",
@@ -224,6 +230,8 @@ export function createKeys({ t, redraw, blocked = () => false }) {
         autocapitalize: "off",
         spellcheck: "false",
         value: one.value,
+        // What is typed after the order left would read as if it belonged to it.
+        readonly: one.busy,
         "aria-describedby": "line-hint",
         // In the frame in which it is drawn: who types on at once must not give orders with what is meant for the line.
         ref: (node) => queueMicrotask(() => (node.focus(), node.select())),

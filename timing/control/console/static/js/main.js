@@ -2,9 +2,10 @@
  * The web app of one screen: loads its texts and its module, keeps the line, and draws at most once a frame.
  *
  * `ctx` is what a screen gets: {store, t, told, format, role, actor, lang, screen, ui, link, redraw(), send(), preview(),
- * say(), ask(), button(), memo(), may()}. `ask(question)` opens the input line, `button(id)` is the button of a binding
+ * say(), ask(), button(), memo(), may(), drawn}. `ask(question)` opens the input line, `button(id)` is the button of a binding
  * wherever the screen wants it, `memo(name, inputs, make)` is a part of the picture made anew only when its inputs are
- * others (put no buttons into it: they would keep an old state).
+ * others (put no buttons into it: they would keep an old state). `drawn` are the functions to call at the end of each
+ * drawing, for what moves by itself: a frame more is dearer than anything that is done in it.
  */
 
 import { h, memo, patch } from "./dom.js";
@@ -51,6 +52,7 @@ const ctx = {
   screen: body.screen,
   ui: { frame: { raceStopped: frame.raceStopped(store) } },
   unanswered: null,
+  drawn: new Set(),
   get link() {
     return link;
   },
@@ -151,6 +153,7 @@ function draw() {
     lossOverlay(link, t),
   ]);
   frame.tick(ctx);
+  for (const move of ctx.drawn) move();
 }
 
 async function start() {

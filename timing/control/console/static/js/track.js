@@ -55,7 +55,7 @@ export function trackMap(ctx, options = {}) {
       key: "markers",
       "aria-hidden": "true",
       "data-selected": options.selected ?? null,
-      ref: (node) => createMarkers(node, shape, scale, ctx.store),
+      ref: (node) => createMarkers(node, shape, scale, ctx),
     }),
   );
 }

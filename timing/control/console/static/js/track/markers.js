@@ -17,6 +17,7 @@ const APART_PX = 27;
 const INSIDE_SHARE = 0.85;
 const QUEUE_PX = 33;
 const STEP_MS = 40;
+const EARLY_MS = 24;
 const EASE = 0.5;
 const JUMP_M = 20;
 const DERNY = "D";
@@ -24,21 +25,34 @@ const WAITING = new Set(["on_line", "pacer_run"]);
 const OVER = new Set(["stopped", "provisional", "official"]);
 const QUIET_STEP_MS = 250;
 
-export function createMarkers(group, shape, scale, store) {
+export function createMarkers(group, shape, scale, { store, drawn }) {
   const markers = new Map();
   // All stems below all tags, so that no line crosses a bib.
   const stems = group.appendChild(document.createElementNS(SVG, "g"));
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let order = [];
   let attached = false;
+  let steppedMs = -Infinity;
 
+  /** Every 40 ms, in the frame of a drawing where there is one about then: a frame of its own costs as much again. */
   function step() {
-    if (attached && !group.isConnected) return;
+    const nowMs = performance.now();
+    const waitMs = steppedMs + (still.matches ? QUIET_STEP_MS : STEP_MS) - nowMs;
+    if (waitMs > EARLY_MS) return;
     attached ||= group.isConnected;
+    steppedMs = nowMs;
     const nowUs = store.coreNow();
     if (nowUs !== null) draw(field(store, shape.lengthM, nowUs));
-    // A frame that is asked for costs even when nothing is changed in it.
-    setTimeout(() => requestAnimationFrame(step), still.matches ? QUIET_STEP_MS : STEP_MS);
+  }
+
+  function again() {
+    if (attached && !group.isConnected) {
+      drawn.delete(step);
+      return;
+    }
+    step();
+    const dueMs = steppedMs + (still.matches ? QUIET_STEP_MS : STEP_MS) - performance.now();
+    setTimeout(() => requestAnimationFrame(again), Math.max(0, dueMs));
   }
 
   function draw(positions) {
@@ -118,7 +132,8 @@ export function createMarkers(group, shape, scale, store) {
     }
   }
 
-  requestAnimationFrame(step);
+  drawn.add(step);
+  requestAnimationFrame(again);
 }
 
 /** Everybody's position now: bib (or "D" for the derny) → position. Exported for the tests. */
