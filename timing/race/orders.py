@@ -21,8 +21,8 @@ from timing.race.conflicts import refuse_unseen
 from timing.race.events import Command
 from timing.race.finish import WARNING
 from timing.race.heat import HeatLog
-from timing.race.permits import RACING, refuse_role, refuse_state
-from timing.race.undoing import refuse_undo_by
+from timing.race.permits import ON_TRACK, RACING, refuse_role, refuse_state
+from timing.race.undoing import refuse_undo_by, root_action
 
 if TYPE_CHECKING:
     from timing.race.meet import MeetState
@@ -51,6 +51,8 @@ def refuse(state: "MeetState", command: Command, heat: str | None) -> str | None
         return _refuse_opening(state, heat)
     if log.opened_us is None:
         return f"heat {heat!r} is not open: open it first"
+    if heat != state.current and isinstance(root_action(log, command), ON_TRACK):
+        return f"heat {heat!r} is not on the track, {state.current!r} is: open {heat!r} first"
     if isinstance(action, Undo):
         return refuse_undo_by(log, action.command, command.role)
     picture = state.picture(heat)

@@ -77,6 +77,10 @@ STATES: dict[type[Action], frozenset[str]] = {
 """Heat states in which an action makes sense; an action not named here is taken in every state but official."""
 
 
+ON_TRACK = (Arm, Gun, Stop, Restart)
+"""What sends riders off and calls them back, and its undoing, is for the heat on the track alone: passings are its."""
+
+
 def refuse_role(action: Action, role: str) -> str | None:
     """Why this role may not order this action, or None."""
     if role not in ROLES:

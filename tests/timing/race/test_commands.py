@@ -113,6 +113,25 @@ def test_before_any_heat_is_open_there_is_nothing_to_order(office: Any) -> None:
     assert office.refused(Arm(), heat="r1-2") == "heat 'r1-2' is not open: open it first"
 
 
+def test_riders_are_sent_off_only_in_the_heat_that_is_on_the_track(office: Any) -> None:
+    office.open("r1-1")
+    office.order(OpenHeat(heat="r1-2"), -19)
+    elsewhere = "heat 'r1-1' is not on the track, 'r1-2' is: open 'r1-1' first"
+    assert office.refused(Arm(), -18, heat="r1-1") == elsewhere
+    office.order(OpenHeat(heat="r1-1"), -17)
+    assert office.order(Arm(), -16).accepted
+
+
+def test_a_stop_is_not_taken_back_while_another_heat_is_on_the_track(racing: Any) -> None:
+    racing.do(Stop(reason="crash"), 35, id="stop")
+    racing.order(OpenHeat(heat="r1-1"), 36)
+    elsewhere = "heat 'final-a' is not on the track, 'r1-1' is: open 'final-a' first"
+    assert racing.refused(Undo(command="stop"), 37, heat="final-a") == elsewhere
+    assert racing.refused(Restart(), 37, heat="final-a") == elsewhere
+    racing.order(OpenHeat(heat="final-a"), 38)
+    assert racing.order(Undo(command="stop"), 39).accepted
+
+
 def test_a_command_without_a_name_is_refused(racing: Any) -> None:
     racing.put(Command(id="x", actor=" ", role="starter", at_us=racing.at(35), action=Stop(reason="x")))
     assert racing.state.outcomes["x"].reason == "a command needs the name of its actor"

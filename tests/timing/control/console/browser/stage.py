@@ -34,6 +34,12 @@ window.EventSource = class {
   play(kind, data) { this.takers[kind]?.({ data: JSON.stringify(data) }); }
   close() {}
 };
+const asked = window.fetch;
+window.unanswered = 0;
+window.fetch = (...what) => {
+  window.unanswered += 1;
+  return asked(...what).finally(() => { window.unanswered -= 1; });
+};
 """
 BEGIN = """([topics, passings, atUs]) => {
   window.atUs = atUs;
@@ -41,6 +47,12 @@ BEGIN = """([topics, passings, atUs]) => {
   window.stream.play("snapshot", { n: 1, topics, passings, ...window.beat() });
 }"""
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+
+ANSWERED = """async () => {
+  const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+  let waited;
+  do { waited = window.unanswered > 0; await drawn(); } while (waited || window.unanswered > 0);
+}"""
 
 
 class WatchedOffice(Office):
@@ -130,10 +142,10 @@ async def tell(page: Page, office: Office, *, public: bool = False, later_us: in
 
 
 async def press(page: Page, *keys: str) -> None:
-    """Keys one after the other, each after the screen has drawn what the one before did."""
+    """Keys one after the other, each after the screen has drawn what the one before did and what was answered to it."""
     for key in keys:
         await page.keyboard.press(key)
-        await page.evaluate(DRAWN)
+        await page.evaluate(ANSWERED)
 
 
 async def axe(page: Page) -> list[str]:

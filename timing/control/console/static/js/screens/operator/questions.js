@@ -8,6 +8,8 @@ import { nextHeat } from "./model.js";
 import { readExclusions, readHeat, readLaps, readManual, readMishap, readReason, readSwap } from "./lines.js";
 import { chosen } from "./selection.js";
 
+const SHOWN_MS = 1000;
+
 /** Everything that a question needs to know. `now` is when the key was pressed, not when the line was finished. */
 function scene(ctx) {
   const { store } = ctx;
@@ -50,10 +52,29 @@ function question(ctx, label, read, order, more = {}) {
       const action = order(found);
       // A heat that is opened has a history of its own.
       const reply = await ctx.send(action, action.type === "open_heat" ? {} : { seen });
+      // The next key is meant for the heat that was opened: it is taken when that one is on the screen.
+      if (reply.accepted && action.type === "open_heat") await shown(ctx, action.heat);
       seen = seenNow(ctx);
       return reply.accepted ? null : reply.reason;
     },
     ...rest,
+  });
+}
+
+/** Until this heat is the one on the screen; not for ever, since the stream may be lost. */
+function shown(ctx, heat) {
+  return new Promise((done) => {
+    const look = () => {
+      if (ctx.store.current()?.heat === heat) finish();
+    };
+    const leave = ctx.store.onChange(look);
+    const timer = setTimeout(() => finish(), SHOWN_MS);
+    const finish = () => {
+      leave();
+      clearTimeout(timer);
+      done();
+    };
+    look();
   });
 }
 
