@@ -19,8 +19,8 @@ from timing.race.picture import HeatPicture
 
 SHOW_PAUSE_S = 0.004
 """At most this often is the picture derived: a burst of reads is one picture, not a hundred."""
-SHOW_REST = 4
-"""After a picture, rest this many times as long as it took: deriving never takes more than a fifth of the loop."""
+SHOW_REST = 9
+"""After a picture, rest this many times as long as it took: deriving never takes more than a tenth of the loop."""
 DEVICES_EVERY_S = 1.0
 
 
