@@ -231,7 +231,8 @@ class ResultMessage(HeatMessage, frozen=True, kw_only=True):
 class HistoryMessage(HeatMessage, frozen=True, kw_only=True):
     """Topic `heats/<heat>/history`: every order of the heat, and why each rider stands where he stands.
 
-    Refused orders are kept to the newest fifty. `last_row` is the highest row in it: what a console sends as `seen`.
+    Refused orders are kept to the newest fifty. `last_row` is the highest row in it, or that of a newer
+    photo-finish sheet: what a console sends as `seen`.
     """
 
     schema: Literal["velodrome/history/1"]

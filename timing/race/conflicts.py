@@ -1,8 +1,9 @@
 """Two people at once: an order on a state that has moved on is refused with what changed.
 
 A console says with each order up to which row of the heat's history its screen showed. What others have ordered
-since of the same kind was not known to the person; it is told instead of being overruled. What the program itself
-ordered (role `system`) is no one's mind and stands in nobody's way.
+since of the same kind was not known to the person; it is told instead of being overruled. A photo-finish sheet
+that has come since is told in the same way to whoever rules on the order. What the program itself ordered (role
+`system`) is no one's mind and stands in nobody's way.
 """
 
 from timing.race.actions import (
@@ -26,7 +27,7 @@ from timing.race.actions import (
     SwapTransponder,
 )
 from timing.race.events import Command
-from timing.race.heat import HeatLog, Ordered
+from timing.race.heat import HeatLog, Ordered, Sheet
 from timing.race.history import sentence
 from timing.race.sentences import local_time
 from timing.race.undoing import root_action
@@ -60,10 +61,12 @@ def refuse_unseen(log: HeatLog, command: Command) -> str | None:
     """Why a command does not fit what others did since the person looked, or None. Without `seen` nothing is asked."""
     if command.seen is None:
         return None
-    changes = unseen_changes(log, command, command.seen)
+    orders = [(one.row, _told(log, one)) for one in unseen_changes(log, command, command.seen)]
+    sheets = [(one.row, _told_sheet(log, one)) for one in unseen_sheets(log, command, command.seen)]
+    changes = [text for _, text in sorted(orders + sheets)]
     if not changes:
         return None
-    told = "; ".join(_told(log, one) for one in changes[-SHOWN:])
+    told = "; ".join(changes[-SHOWN:])
     more = f" ({len(changes) - SHOWN} more before)" if len(changes) > SHOWN else ""
     return f"changed since your screen: {told}{more}; look again, and order it anew if it still holds"
 
@@ -80,6 +83,11 @@ def unseen_changes(log: HeatLog, command: Command, seen: int) -> list[Ordered]:
         and one.command.role != SYSTEM
         and mine & groups(log, one.command)
     ]
+
+
+def unseen_sheets(log: HeatLog, command: Command, seen: int) -> list[Sheet]:
+    """Photo-finish sheets in rows above `seen`, for an order that rests on who finished where."""
+    return [one for one in log.sheets if one.row > seen] if ORDER in groups(log, command) else []
 
 
 def groups(log: HeatLog, command: Command) -> frozenset[str]:
@@ -112,3 +120,7 @@ def _told(log: HeatLog, one: Ordered) -> str:
     command = one.command
     at = local_time(log.setup, command.at_us)
     return f"{command.actor} ({command.role}) {sentence(log, command).text}, at {at}"
+
+
+def _told_sheet(log: HeatLog, one: Sheet) -> str:
+    return f"a photo-finish sheet came from {one.sheet.device}, at {local_time(log.setup, one.sheet.received_us)}"

@@ -46,6 +46,11 @@ class Sheet(msgspec.Struct, frozen=True):
     ref: str
     sheet: PhotoFinish
 
+    @property
+    def row(self) -> int:
+        """The row of the journal that brought it."""
+        return int(self.ref.partition(":")[0])
+
 
 class Ordered(msgspec.Struct, frozen=True):
     """A command for this heat as it stands in the journal; `refusal` is null where it was taken."""

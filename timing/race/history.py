@@ -111,8 +111,11 @@ def history(log: HeatLog) -> tuple[HistoryEntry, ...]:
 
 
 def last_row(log: HeatLog) -> int:
-    """The highest row of the heat's history; 0 before the first order."""
-    return log.orders[-1].row if log.orders else 0
+    """The highest row of the heat's history, and of the photo-finish sheets beside it; 0 before the first order."""
+    return max(
+        log.orders[-1].row if log.orders else 0,
+        log.sheets[-1].row if log.sheets else 0,
+    )
 
 
 def sentence(log: HeatLog, command: Command) -> Sentence:

@@ -64,6 +64,29 @@ def local(office: Any, at: float) -> str:
     return f"{seconds // 3_600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
+def test_a_photo_finish_sheet_that_came_since_is_told_to_whoever_rules_on_the_order(finished: Any) -> None:
+    seen = last_row(finished.log)
+    finished.sheet([(1, "4", None), (2, "13", None)], 149)
+    refused = order(finished, "Anna", Confirm(), seen)
+    device = finished.log.sheets[-1].sheet.device
+    assert refused.reason == (
+        f"changed since your screen: a photo-finish sheet came from {device}, at {local(finished, 149)}; "
+        "look again, and order it anew if it still holds"
+    )
+    assert order(finished, "Carla", RingBell(), seen).reason.startswith("'bell' is refused in state"), (
+        "not of the order"
+    )
+    assert last_row(finished.log) > seen
+    assert order(finished, "Anna", Confirm(), last_row(finished.log)).accepted
+
+
+def test_a_sheet_that_the_camera_sends_again_is_nothing_new(finished: Any) -> None:
+    finished.sheet([(1, "4", None), (2, "13", None)], 149)
+    seen = last_row(finished.log)
+    finished.sheet([(1, "4", None), (2, "13", None)], 149.5)
+    assert order(finished, "Anna", Confirm(), seen).accepted
+
+
 def test_who_has_seen_the_change_may_order_on(finished: Any) -> None:
     first = order(finished, "Anna", Place(order=(("13",), ("4",))), last_row(finished.log))
     assert order(finished, "Bernard", RULING, first.journal_id).accepted
