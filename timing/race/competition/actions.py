@@ -37,6 +37,14 @@ class Withdraw(Action, frozen=True, kw_only=True, tag="withdraw"):
     reason: str
 
 
+class Reinstate(Action, frozen=True, kw_only=True, tag="reinstate"):
+    """A withdrawal was a mistake, and no start list was confirmed without the rider since."""
+
+    competition: str
+    bib: str
+    reason: str
+
+
 class Draw(Action, frozen=True, kw_only=True, tag="draw"):
     """A lot, by a seed that is published (`timing.race.competition.draw`). Once for each purpose: it holds for
     whoever is composed later."""
@@ -110,6 +118,7 @@ CompetitionAction: TypeAlias = (
     TakeEntries
     | AmendEntry
     | Withdraw
+    | Reinstate
     | Draw
     | Compose
     | SwapRiders

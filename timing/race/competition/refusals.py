@@ -15,6 +15,7 @@ from timing.race.competition.actions import (
     ConfirmComposition,
     ConfirmRound,
     Draw,
+    Reinstate,
     ResolveConflict,
     ResolveTie,
     SwapRiders,
@@ -39,6 +40,8 @@ def refuse_action(state: CompetitionState, action: CompetitionAction) -> str | N
             return _amend(state, action)
         case Withdraw():
             return _withdraw(state, action)
+        case Reinstate():
+            return _reinstate(state, action)
         case Draw():
             return _draw(state, action)
         case Compose():
@@ -99,6 +102,19 @@ def _withdraw(state: CompetitionState, action: Withdraw) -> str | None:
     if action.bib in state.withdrawn:
         return f"{action.bib} is withdrawn already: {state.withdrawn[action.bib]}"
     return _reason(action.reason, "a withdrawal")
+
+
+def _reinstate(state: CompetitionState, action: Reinstate) -> str | None:
+    if action.bib not in state.entries:
+        return f"no rider {action.bib} is entered: {_bibs(state.entries)}"
+    if action.bib not in state.withdrawn:
+        return f"{action.bib} is not withdrawn"
+    for one in state.rounds:
+        rides = any(heat_of(seats, action.bib) is not None for seats in (one.heats or (), one.absent))
+        left_out = heat_of(one.absent, action.bib) is not None or (one.index == 0 and not rides)
+        if one.confirmed and left_out:
+            return f"the start lists of {one.plan.name} were confirmed without {action.bib}: they stand"
+    return _reason(action.reason, "a return")
 
 
 def _bibs(bibs: object) -> str:

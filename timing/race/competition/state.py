@@ -26,6 +26,7 @@ from timing.race.competition.actions import (
     ConfirmComposition,
     ConfirmRound,
     Draw,
+    Reinstate,
     ResolveConflict,
     ResolveTie,
     SwapRiders,
@@ -167,6 +168,8 @@ class CompetitionState:
                 self._amend(action.entry)
             case Withdraw():
                 self._withdraw(action)
+            case Reinstate():
+                self._reinstate(action.bib)
             case Draw():
                 self.seeds_of_lots[action.purpose] = action.seed.strip()
             case Compose():
@@ -213,6 +216,20 @@ class CompetitionState:
                 one.heats, absent = self._parted(one.heats)
                 one.absent = tuple((*before, *now) for before, now in zip(one.absent, absent, strict=True))
             elif one.confirmed and one.going is None:
+                self._walk_over(one)
+
+    def _reinstate(self, bib: str) -> None:
+        del self.withdrawn[bib]
+        if not any(seat.bib == bib for one in self.rounds for seat in one.everybody()):
+            # Seeds and format were those of a field without this rider.
+            self._back_to_entries()
+        for one in self.rounds:
+            if one.heats is not None and not one.confirmed:
+                back = [tuple(seat for seat in heat if seat.bib == bib) for heat in one.absent]
+                one.heats = tuple(heat + seats for heat, seats in zip(one.heats, back, strict=True))
+                _, one.absent = self._parted(one.absent)
+            elif one.confirmed and one.going is None:
+                one.walkovers.clear()
                 self._walk_over(one)
 
     def _walk_over(self, one: Round) -> None:

@@ -17,6 +17,7 @@ from timing.race.competition.actions import (
     ConfirmComposition,
     ConfirmRound,
     Draw,
+    Reinstate,
     TakeEntries,
     Withdraw,
 )
@@ -92,6 +93,9 @@ class Office:
 
     def withdraw(self, bib: str) -> None:
         self.order(Withdraw(competition=KEIRIN, bib=bib, reason="ill"))
+
+    def reinstate(self, bib: str) -> None:
+        self.order(Reinstate(competition=KEIRIN, bib=bib, reason="was another rider"))
 
     # -- heats ---------------------------------------------------------------------------------------------------
 

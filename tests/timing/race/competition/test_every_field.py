@@ -53,7 +53,10 @@ def run_to_the_end(office: Office, first: str, chance: Random) -> None:
 def withdraw_somebody(office: Office, round_id: str, chance: Random) -> None:
     riders = [rider.bib for heat in office.round(round_id).heats for rider in heat.riders]
     if riders:
-        office.withdraw(chance.choice(riders))
+        bib = chance.choice(riders)
+        office.withdraw(bib)
+        if chance.random() < 0.3:
+            office.reinstate(bib)
 
 
 def end_somehow(office: Office, heat: HeatView, chance: Random) -> None:

@@ -14,6 +14,7 @@ from timing.race.competition.actions import (
     ConfirmComposition,
     ConfirmRound,
     Draw,
+    Reinstate,
     ResolveConflict,
     SwapRiders,
     TakeEntries,
@@ -108,6 +109,8 @@ def test_a_round_waits_opens_is_composed_ridden_and_closed() -> None:
         (ConfirmComposition(competition=KEIRIN, round="r1"), "'r1' is not known yet: compose the first round first"),
         (Withdraw(competition=KEIRIN, bib="99", reason="ill"), "no rider 99 is entered: entered are 1, 2, 3, 4"),
         (Withdraw(competition=KEIRIN, bib="1", reason=""), "a withdrawal needs a reason"),
+        (Reinstate(competition=KEIRIN, bib="99", reason="ill"), "no rider 99 is entered: entered are 1, 2, 3, 4"),
+        (Reinstate(competition=KEIRIN, bib="1", reason="fit"), "1 is not withdrawn"),
         (Draw(competition=KEIRIN, purpose="unranked", seed=" "), "a draw needs a seed that is published"),
         (Draw(competition=KEIRIN, purpose="bibs", seed="1"), "nothing is drawn for 'bibs': use 'unranked' or"),
         (
@@ -213,6 +216,40 @@ def test_a_rider_is_withdrawn_once() -> None:
     assert office.refusal(again) == "3 is withdrawn already: ill"
 
 
+def test_who_was_withdrawn_by_mistake_is_back_where_the_rider_was() -> None:
+    office = composed()
+    before = office.state.view()
+    office.withdraw("3")
+    assert office.state.view() != before
+    office.reinstate("3")
+    after = office.state.view()
+    heats = [{(one.bib, one.slot, one.seed) for one in heat.riders} for heat in after.rounds[0].heats]
+    assert heats == [{(one.bib, one.slot, one.seed) for one in heat.riders} for heat in before.rounds[0].heats]
+    assert not any(heat.absent for heat in after.rounds[0].heats)
+    assert after.entries == before.entries
+
+
+def test_who_comes_back_into_a_field_that_was_composed_without_the_rider_changes_its_seeds() -> None:
+    office = of_12()
+    office.withdraw("3")
+    office.compose("r1")
+    office.reinstate("3")
+    assert office.state.view().rounds == ()
+    office.compose("r1")
+    assert "3" in [rider.bib for heat in office.round("r1").heats for rider in heat.riders]
+
+
+def test_who_is_on_a_confirmed_start_list_may_come_back_and_who_was_left_out_of_it_may_not() -> None:
+    office = composed()
+    office.withdraw("3")
+    office.start_lists("r1")
+    office.withdraw("4")
+    office.reinstate("4")
+    back = Reinstate(competition=KEIRIN, bib="3", reason="was another rider")
+    assert office.refusal(back) == "the start lists of First round were confirmed without 3: they stand"
+    assert {one.entry.bib for one in office.state.view().entries if one.withdrawn is not None} == {"3"}
+
+
 @pytest.mark.parametrize("riders", [9, 71])
 def test_a_field_that_the_format_does_not_have_is_refused(riders: int) -> None:
     office = Office()
@@ -237,6 +274,7 @@ def test_the_lot_comes_before_the_composition() -> None:
         ("secretary", SwapRiders(competition=KEIRIN, round="r1", first="1", second="2", reason="x"), False),
         ("secretary", ConfirmComposition(competition=KEIRIN, round="r1"), False),
         ("secretary", ConfirmRound(competition=KEIRIN, round="r1"), False),
+        ("operator", Reinstate(competition=KEIRIN, bib="1", reason="fit"), False),
         ("operator", Withdraw(competition=KEIRIN, bib="1", reason="ill"), False),
         ("commissaire", SwapRiders(competition=KEIRIN, round="r1", first="1", second="2", reason="x"), True),
     ],

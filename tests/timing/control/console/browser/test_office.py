@@ -238,6 +238,14 @@ async def test_a_rider_is_withdrawn_with_a_reason_and_the_unranked_are_drawn_by_
         assert office.state.withdrawn == {"3": "fell in training"}
         await desk.sees(".entries tr[data-row='3']", "✕ withdrawn: fell in training")
 
+        # It was another rider.
+        await desk.press("w")
+        await desk.sees(".question-line label", "take part after all")
+        await desk.type("wrong number")
+        await desk.sees(".danger-line", "takes part after all: wrong number")
+        await desk.press("Enter")
+        assert office.state.withdrawn == {}
+
 
 async def test_a_dead_heat_blocks_until_the_panel_has_given_an_order(browser: Browser) -> None:
     async with stage(browser) as here:

@@ -13,6 +13,8 @@ const bibs = (view) => view.entries.map((one) => one.entry.bib);
 export function entriesBindings(ctx, view) {
   const bib = chosen(ctx, LIST, bibs(view));
   const entry = view.entries.find((one) => one.entry.bib === bib);
+  const out = (entry?.withdrawn ?? null) !== null;
+  const order = out ? "reinstate" : "withdraw";
   const started = view.rounds.length > 0 && !["open", "composed"].includes(view.rounds[0].state);
   return [
     {
@@ -25,15 +27,15 @@ export function entriesBindings(ctx, view) {
     {
       key: "w",
       id: "withdraw",
-      label: "office.withdraw",
-      enabled: ctx.may("withdraw") && entry !== undefined && entry.withdrawn === null,
+      label: `office.${order}`,
+      enabled: ctx.may(order) && entry !== undefined,
       run: () =>
         withReason(ctx, {
-          label: ctx.t("office.withdraw_why", { rider: called(ctx, view, bib) }),
-          type: "withdraw",
+          label: ctx.t(`office.${order}_why`, { rider: called(ctx, view, bib) }),
+          type: order,
           fields: { bib },
           danger: true,
-          warn: (reason) => ctx.t("office.withdraw_warn", { rider: called(ctx, view, bib), reason: reason.trim() }),
+          warn: (reason) => ctx.t(`office.${order}_warn`, { rider: called(ctx, view, bib), reason: reason.trim() }),
         }),
     },
     unrankedBinding(ctx, view),
