@@ -3,7 +3,7 @@
 from html import escape
 from typing import Final, NamedTuple
 
-from timing.control.console.roles import actions_of, login_roles
+from timing.control.console.roles import actions_of, login_roles, role_at
 from timing.control.console.wording import STATIC, Wording
 
 THEMES: Final = ("hall", "night")
@@ -66,8 +66,10 @@ class Pages:
     def login(self, login: Login, looks: Looks) -> str:
         """The form with which a person signs in."""
         say = self._wording.say
-        roles = "".join(
-            f'<option value="{role}"{" selected" if role == login.role else ""}>'
+        guess = login.role or role_at(login.goal)
+        roles = "" if guess else f'<option value="" selected>{escape(say(looks.lang, "choose_role"))}</option>'
+        roles += "".join(
+            f'<option value="{role}"{" selected" if role == guess else ""}>'
             f"{escape(say(looks.lang, f'common.role_{role}'))}</option>"
             for role in login_roles()
         )

@@ -87,6 +87,14 @@ def first_screen(role: str) -> str:
     return FIRST_SCREENS.get(role, screens_of(role)[0])
 
 
+def role_at(screen: str) -> str:
+    """The role that usually sits at a screen: who begins there, the one of its name first. Empty for none."""
+    return next(
+        (role for role in sorted(ROLES - {PROGRAM}, key=lambda role: role != screen) if first_screen(role) == screen),
+        "",
+    )
+
+
 def audience_of(role: str) -> AudienceName:
     """Who has a screen of the race office sees what it needs; everybody else sees what the boards see."""
     return "officials" if set(screens_of(role)) - set(OPEN_SCREENS) else "public"

@@ -108,6 +108,26 @@ def test_every_text_of_the_pages_exists_and_its_values_fit(lang: str) -> None:
         assert f'data-screen="{screen}"' in pages.shell(screen, Visitor("public", "", "", ()), looks)
     for role in roles.login_roles():
         assert f'value="{role}"' in pages.login(Login("token"), looks)
+        assert f'value="{role}" selected' in pages.login(Login("token", role=role), looks)
+
+
+@pytest.mark.parametrize(
+    ("goal", "role"),
+    [
+        ("operator", "operator"),
+        ("finish", "judge"),
+        ("commissaire", "commissaire"),
+        ("announcer", "announcer"),
+        ("office", "secretary"),
+        ("", ""),
+        ("board", ""),
+    ],
+)
+def test_the_login_proposes_who_sits_at_the_screen_and_nobody_where_that_is_open(goal: str, role: str) -> None:
+    page = Pages("m", "Meet", Wording()).login(Login("token", goal), Looks("en", "hall"))
+    assert [
+        one.partition('"')[0] for one in page.split('<option value="')[1:] if '" selected' in one.split(">")[0]
+    ] == [role]
 
 
 def test_all_languages_have_the_same_pages() -> None:
