@@ -27,6 +27,7 @@ ORDERS: dict[str, dict[str, Any]] = {
     "take_entries": {"entries": []},
     "amend_entry": {"entry": {"bib": "4", "surname": "Kenny"}, "reason": "bib"},
     "withdraw": {"bib": "4", "reason": "ill"},
+    "reinstate": {"bib": "4", "reason": "fit again"},
     "draw": {"purpose": "unranked", "seed": "a"},
     "compose": {"round": "r1"},
     "swap_riders": {"round": "r1", "first": "1", "second": "2", "reason": "parted"},
