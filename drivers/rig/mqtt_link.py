@@ -43,9 +43,11 @@ async def stay_connected(broker: Broker, work: Callable[[aiomqtt.Client], Awaita
                 retry_s = FIRST_RETRY_S
                 raise_if_cancelled()
                 await work(client)
-        except (aiomqtt.MqttError, OSError) as error:
+        except (aiomqtt.MqttError, OSError, asyncio.CancelledError) as error:
+            # The loss of a connection may cancel a publish that is on its way: that is not the end of the work.
             raise_if_cancelled()
-            _log.warning("rig.broker_lost", broker=f"{broker.host}:{broker.port}", reason=str(error))
+            reason = str(error) or "a publish was cut off"
+            _log.warning("rig.broker_lost", broker=f"{broker.host}:{broker.port}", reason=reason)
         await asyncio.sleep(retry_s)
         retry_s = min(2 * retry_s, LAST_RETRY_S)
 

@@ -173,9 +173,12 @@ class Publisher:
                     self.connected.set()
                     log.info("broker_connected", restored=len(self._retained))
                     await self._serve(client)
-            except aiomqtt.MqttError as error:
+            except (aiomqtt.MqttError, asyncio.CancelledError) as error:
+                # The loss of a connection may cancel a publish that is on its way: that is not the end of us.
+                _end_if_cancelled()
                 if attempt == 0:
-                    log.warning("broker_lost", reason=str(error), host=self._broker.host, port=self._broker.port)
+                    reason = str(error) or "a publish was cut off"
+                    log.warning("broker_lost", reason=reason, host=self._broker.host, port=self._broker.port)
             _end_if_cancelled()
             if self.connected.is_set():
                 self.connected.clear()

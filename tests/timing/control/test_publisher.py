@@ -353,3 +353,27 @@ async def test_the_embedded_broker_serves_and_says_when_its_port_is_taken(tmp_pa
     finally:
         embedded.stop()
         embedded.stop()
+
+
+async def test_a_publish_that_the_loss_of_the_broker_cancels_does_not_end_the_publisher(
+    mosquitto: Mosquitto, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As asyncio's wait_for does it when its future was cancelled by the connection that ended."""
+    publish = aiomqtt.Client.publish
+    cut = asyncio.Event()
+
+    async def cut_once(client: aiomqtt.Client, topic: str, *rest: Any, **more: Any) -> None:
+        if topic == f"{BASE}/passing" and not cut.is_set():
+            cut.set()
+            raise asyncio.CancelledError
+        await publish(client, topic, *rest, **more)
+
+    monkeypatch.setattr(aiomqtt.Client, "publish", cut_once)
+    async with running(Desk(mosquitto.broker)) as desk:
+        await connected(desk)
+        desk.stream(1)
+        await asyncio.wait_for(cut.wait(), WAIT_S)
+        await until(lambda: numbers_streamed(subscriber) == [1])
+        async with aiomqtt.Client(mosquitto.broker.host, mosquitto.broker.port) as client:
+            await client.publish(f"{BASE}/commands", b"{}", qos=1)
+        await asyncio.wait_for(desk.command_came.wait(), WAIT_S)

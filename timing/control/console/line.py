@@ -65,7 +65,9 @@ class Line:
             raise LineDownError(sent=False)
         try:
             await client.publish(f"{self._base}/commands", payload, qos=1)
-        except aiomqtt.MqttError as error:
+        except (aiomqtt.MqttError, asyncio.CancelledError) as error:
+            # The loss of a connection may cancel a publish that is on its way.
+            _end_if_cancelled()
             raise LineDownError(sent=True) from error
 
     async def run(self) -> None:
